@@ -1,0 +1,1 @@
+"""An offline storyteller: a story grammar, not a language model."""

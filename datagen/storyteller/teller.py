@@ -1,0 +1,125 @@
+"""Tells a story: casts a plot's roles, then says its sentences one by one."""
+
+import functools
+from random import Random
+
+from backend.errors import UserError
+from backend.languages import load_language
+from datagen.storyteller.grammar import Phrasing, Scene
+from datagen.storyteller.plots import Options, Plot, read_language_plots
+from datagen.words import Word, load_words
+
+# Groups that are silent once a sentence has said the word of that name.
+_SAID_ONCE = ("verb", "adjective")
+
+
+class Storyteller:
+    """Builds stories of one language from its plots. The same words and seed give the same story."""
+
+    def __init__(self, language: str):
+        self.language = load_language(language)
+        self.words = load_words(language)
+        self.plots, self.groups = read_language_plots(self.language)
+        if not self.plots:
+            raise UserError(f"{self.language.folder}/plots holds no plot, so there is no offline storyteller in {language}.")
+        self._pools: dict[str, list[Word]] = {}
+        for word in (*self.words.characters, *self.words.nouns):
+            self._pools.setdefault(word.kind, []).append(word)
+        self._by_kind: dict[str, list[tuple[Plot, str]]] = {}
+        for plot in self.plots:
+            for role in plot.noun_roles:
+                for kind in plot.roles[role]:
+                    self._by_kind.setdefault(kind, []).append((plot, role))
+        self._gender_index = {gender: index for index, gender in enumerate(self.language.genders)}
+
+    def tell(self, noun: str, verb: str, adjective: str, feature: str, seed: int | str) -> str:
+        """A story with these words of the language's lists; paragraphs are separated by an empty line."""
+        find = self.words.find
+        prompt_words = {"verb": find("verbs", verb), "adjective": find("adjectives", adjective)}
+        prompt_words["feature"] = find("features", feature)
+        dice = Random(seed)
+        plot, scene = self._cast(find("nouns", noun), prompt_words, dice)
+        return self._say(plot, scene)
+
+    def _cast(self, noun: Word, prompt_words: dict[str, Word], dice: Random) -> tuple[Plot, Scene]:
+        plots = self._by_kind.get(noun.kind)
+        if not plots:
+            raise UserError(
+                f"No plot under {self.language.folder}/plots has a role* for a noun of kind '{noun.kind}' "
+                f"({noun.path}:{noun.line}); add one."
+            )
+        plot, noun_role = plots[int(dice.random() * len(plots))]
+        roles = {noun_role: noun}
+        taken = {noun["word"]}
+        for role, kinds in plot.roles.items():
+            if role == noun_role:
+                continue
+            kind = kinds[int(dice.random() * len(kinds))]
+            pool = self._pools.get(kind)
+            if not pool:
+                raise UserError(f"{plot.path} asks for a '{kind}' as {role}, but no word list has one; add one.")
+            word = pool[int(dice.random() * len(pool))]
+            while word["word"] in taken and len(taken) < len(pool):
+                word = pool[int(dice.random() * len(pool))]
+            roles[role] = word
+            taken.add(word["word"])
+        roles |= prompt_words
+        genders = {role: self._gender_index.get(word.gender, 0) for role, word in roles.items()}
+        return plot, Scene(tuple(roles), roles, genders, dice)
+
+    def _say(self, plot: Plot, scene: Scene) -> str:
+        paragraphs = []
+        said: set[str] = set()
+        used: set[Phrasing] = set()
+        for paragraph in plot.paragraphs:
+            sentences = []
+            for options in paragraph:
+                if options.optional and scene.dice.random() < 0.5:
+                    continue
+                phrasing = _choose(options, scene, used)
+                while phrasing is not None and phrasing.calls is not None:
+                    if phrasing.calls in _SAID_ONCE and phrasing.calls in said:
+                        phrasing = None
+                    else:
+                        phrasing = _choose(self._group(plot, phrasing.calls), scene, used)
+                if phrasing is None:
+                    continue
+                used.add(phrasing)
+                said |= phrasing.roles
+                sentences.append(_capitalise(phrasing.say(scene)))
+            if sentences:
+                paragraphs.append(" ".join(sentences))
+        return "\n\n".join(paragraphs)
+
+    def _group(self, plot: Plot, name: str) -> Options:
+        group = plot.groups.get(name) or self.groups.get(name)
+        if group is None:
+            raise UserError(f"{plot.path} calls @{name}, but neither it nor phrases.txt has that group; add it.")
+        return group
+
+
+def _choose(options: Options, scene: Scene, used: set[Phrasing]) -> Phrasing | None:
+    """One fitting phrasing, if possible one that this story has not used."""
+    fitting = options.fitting(scene)
+    if not fitting:
+        return None
+    for _ in range(8):
+        phrasing = fitting[int(scene.dice.random() * len(fitting))]
+        if phrasing not in used:
+            break
+    return phrasing
+
+
+def _capitalise(sentence: str) -> str:
+    """A capital first letter, also after an opening quote; scripts without case stay as they are."""
+    for position, character in enumerate(sentence):
+        if character.isalpha():
+            upper = character.upper()
+            return sentence if upper == character else sentence[:position] + upper + sentence[position + 1 :]
+    return sentence
+
+
+@functools.cache
+def load_storyteller(language: str) -> Storyteller:
+    """The storyteller of a language, read once a process."""
+    return Storyteller(language)
