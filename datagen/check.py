@@ -96,7 +96,7 @@ def _check_plot(plot: Plot, groups: Groups, language: Language) -> Iterator[str]
                 yield f"{options.phrasings[0].where}: a sentence needs 3 phrasings or more; this has {len(options.phrasings)}."
             for phrasing in options.phrasings:
                 yield from _check_phrasing(phrasing, known, {**groups, **plot.groups}, language)
-    for name, options in plot.groups.items():
+    for options in plot.groups.values():
         called |= {phrasing.calls for phrasing in options.phrasings if phrasing.calls}
         for phrasing in options.phrasings:
             yield from _check_phrasing(phrasing, known, {**groups, **plot.groups}, language)

@@ -18,7 +18,7 @@ _NOT_FORMS = {"kind", "gender", "key", "line"}
 class Word(dict):
     """One row of a word list: a mapping from the name of a form to the form, `word` where there is none."""
 
-    __slots__ = ("kind", "gender", "path", "line")
+    __slots__ = ("gender", "kind", "line", "path")
 
     def __init__(self, row: dict[str, str], language: Language, path: Path):
         super().__init__((name, text) for name, text in row.items() if text and name not in _NOT_FORMS)
