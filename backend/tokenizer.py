@@ -1,0 +1,182 @@
+"""Every tokenizer behind one small interface: ours, any of Hugging Face's with bos and eos, tiktoken's GPT-2."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tokenizers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+
+from backend.errors import UserError
+from backend.files import writing
+
+BOS, EOS = "<bos>", "<eos>"
+
+# GPT-4o's pre-tokenizer: unlike GPT-2's it keeps combining marks with their letters, without which every
+# Devanagari and Bangla word would be cut at each vowel sign. llama.cpp knows it by the name "gpt-4o".
+PRE_TOKENIZER = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+class Tokenizer:
+    """A `tokenizers.Tokenizer` with its bos and eos. Texts are brought to NFC; encoding adds no special token."""
+
+    def __init__(self, backend: tokenizers.Tokenizer, bos: str, eos: str, name: str):
+        self.backend, self.bos, self.eos, self.name = backend, bos, eos, name
+        self.bos_id, self.eos_id = backend.token_to_id(bos), backend.token_to_id(eos)
+        if self.bos_id is None or self.eos_id is None:
+            raise UserError(f"The tokenizer '{name}' does not know its bos '{bos}' or eos '{eos}'; choose one that has both.")
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the highest token id, special tokens included."""
+        return max(self.backend.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without bos and eos."""
+        return self.backend.encode(unicodedata.normalize("NFC", text), add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of many texts, on all cores."""
+        texts = [unicodedata.normalize("NFC", text) for text in texts]
+        return [encoding.ids for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids; special tokens are left out."""
+        return self.backend.decode(list(ids), skip_special_tokens=True)
+
+    def save(self, folder: Path | str) -> None:
+        """Write `tokenizer.json` and `tokenizer_config.json`, which transformers loads as they are."""
+        folder = Path(folder)
+        with writing(folder / "tokenizer.json") as file:
+            file.write(self.backend.to_str(pretty=False))
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": self.bos,
+            "eos_token": self.eos,
+            "add_bos_token": True,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": 1_000_000,
+        }
+        with writing(folder / "tokenizer_config.json") as file:
+            json.dump(config, file, ensure_ascii=False, indent=2)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
+    """A byte-level BPE (every text can be encoded, nothing is unknown) with `<bos>` and `<eos>` as ids 0 and 1."""
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRE_TOKENIZER), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[BOS, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator((unicodedata.normalize("NFC", text) for text in texts), trainer)
+    return Tokenizer(backend, BOS, EOS, f"bpe-{backend.get_vocab_size()}")
+
+
+def load_tokenizer(spec: str | Path) -> Tokenizer:
+    """A tokenizer by folder, `tokenizer.json`, Hub id, or `tiktoken:gpt2`.
+
+    Raises UserError when it cannot be had, or has no bos and eos.
+    """
+    spec = str(spec)
+    if spec.startswith("tiktoken:"):
+        return _from_tiktoken(spec)
+    path = Path(spec)
+    if path.is_file():
+        path = path.parent
+    if not path.is_dir():
+        path = _download(spec)
+    if (path / "tokenizer.json").exists():
+        backend = tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
+        bos, eos = _special_tokens(path, spec)
+        return Tokenizer(backend, bos, eos, spec)
+    return _from_transformers(path, spec)
+
+
+def _download(spec: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = ["tokenizer*", "*.model", "special_tokens_map.json", "vocab*", "merges.txt", "config.json"]
+    try:
+        return Path(snapshot_download(spec, allow_patterns=patterns))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(
+            f"The tokenizer '{spec}' is neither a folder here nor could it be fetched from the Hub "
+            f"({type(error).__name__}); check the name, the network and, for a gated one, HF_TOKEN."
+        ) from None
+
+
+def _special_tokens(path: Path, spec: str) -> tuple[str, str]:
+    found = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if (path / name).exists():
+            found |= {key: value for key, value in json.loads((path / name).read_text("utf-8")).items() if value}
+    tokens = []
+    for key in ("bos_token", "eos_token"):
+        token = found.get(key)
+        token = token.get("content") if isinstance(token, dict) else token
+        if not token:
+            raise UserError(
+                f"The tokenizer '{spec}' has no {key}, and stories are stored as <bos> story <eos>; "
+                f"choose one that has it, or set {key} in its tokenizer_config.json."
+            )
+        tokens.append(token)
+    return tokens[0], tokens[1]
+
+
+def _from_transformers(path: Path, spec: str) -> Tokenizer:
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(path)
+        backend, bos, eos = loaded.backend_tokenizer, loaded.bos_token, loaded.eos_token
+    except (ValueError, OSError, AttributeError, ImportError) as error:
+        raise UserError(f"The tokenizer '{spec}' could not be read ({error}); give a folder with tokenizer.json.") from None
+    if not (bos and eos):
+        raise UserError(f"The tokenizer '{spec}' has no bos or eos token, and stories need both; choose another.")
+    return Tokenizer(backend, bos, eos, spec)
+
+
+def _from_tiktoken(spec: str) -> Tokenizer:
+    """tiktoken's ranks as a `tokenizers` model, so that saving and serving need no tiktoken; bos = eos = <|endoftext|>."""
+    import requests
+    import tiktoken
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    name = spec.removeprefix("tiktoken:")
+    try:
+        encoding = tiktoken.get_encoding(name)
+    except ValueError:
+        raise UserError(f"tiktoken has no encoding '{name}'; it has {', '.join(tiktoken.list_encoding_names())}.") from None
+    except (requests.RequestException, OSError) as error:
+        raise UserError(
+            f"tiktoken's file for '{name}' could not be fetched ({type(error).__name__}); go online once, "
+            "or put it in the folder that TIKTOKEN_CACHE_DIR names."
+        ) from None
+    converter = TikTokenConverter(pattern=encoding._pat_str)
+    converter.load_tiktoken_bpe = lambda _: encoding._mergeable_ranks
+    vocab, merges = converter.extract_vocab_merges_from_model(name)
+    backend = tokenizers.Tokenizer(models.BPE(vocab, merges, fuse_unk=False, ignore_merges=True))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(encoding._pat_str), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(sorted(encoding._special_tokens, key=encoding._special_tokens.get))
+    return Tokenizer(backend, "<|endoftext|>", "<|endoftext|>", spec)
