@@ -1,0 +1,77 @@
+"""The model card of an export, written from the run itself."""
+
+from pathlib import Path
+
+from trainer.config import TrainConfig
+from trainer.watch import read_metrics
+
+_TEXT = """---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [tinystories-regional]
+---
+
+# {name}
+
+A story model of {millions:.1f}M parameters (Qwen3 architecture), trained with TinyStories Regional.
+
+Give it the beginning of a story; it goes on to the end and closes with eos.
+
+| | |
+| --- | --- |
+| size | vocab_size {vocab_size}, hidden_size {hidden_size}, {n_layers} layers, {n_heads} heads, {tying} head |
+| data | `{source}`: {documents:,} stories, {tokens:,} tokens |
+| recipe | {optimizer}, learning rates {learning_rate} and {matrix_learning_rate} (matrices), weight decay {weight_decay}, {schedule}, seed {seed} |
+| seen | {seen:,} tokens in {step:,} steps, {hours:.2f} h |
+| validation loss | {val_loss} nats a token |
+| bits per byte | {bits_per_byte} |
+
+![Loss curves](curves.png)
+
+## Limits
+
+It knows only what its training stories hold. Where those come from the offline storyteller, a story grammar, this is
+a demo: it follows that grammar's plots and words, and is no measure of what models of this size can learn.
+
+## A sample
+
+{sample}
+"""
+
+
+def model_card(config: TrainConfig, meta: dict, checkpoint: Path) -> str:
+    """Markdown of the card, from the config, the tokens' meta and the run's metrics."""
+    metrics = checkpoint.parent / "metrics.jsonl"
+    rows = read_metrics(metrics) if metrics.exists() else []
+    evaluations = [row for row in rows if "val_loss" in row]
+    last = evaluations[-1] if evaluations else {}
+    steps = rows[-1] if rows else {"step": 0, "tokens": 0, "seconds": 0.0}
+    samples = last.get("samples") or ["(none)"]
+    return _TEXT.format(
+        name=Path(config.out).name,
+        millions=_parameters(config, meta) / 1e6,
+        vocab_size=meta["vocab_size"],
+        tying="tied" if config.tie_embeddings else "untied",
+        source=meta["source"],
+        documents=meta["train_documents"],
+        tokens=meta["train_tokens"],
+        step=steps["step"],
+        seen=steps["tokens"],
+        hours=steps["seconds"] / 3600,
+        val_loss=f"{last['val_loss']:.4f}" if last else "not measured",
+        bits_per_byte=f"{last['bits_per_byte']:.4f}" if last else "not measured",
+        sample="\n".join(f"> {line}" for line in samples[0].splitlines()),
+        **{
+            name: getattr(config, name)
+            for name in (
+                "hidden_size", "n_layers", "n_heads", "optimizer", "learning_rate",
+                "matrix_learning_rate", "weight_decay", "schedule", "seed",
+            )
+        },
+    )  # fmt: skip
+
+
+def _parameters(config: TrainConfig, meta: dict) -> int:
+    hidden = config.hidden_size
+    block = 4 * hidden * hidden + 3 * hidden * config.intermediate_size + 2 * hidden + 2 * (hidden // config.n_heads)
+    return meta["vocab_size"] * hidden * (1 if config.tie_embeddings else 2) + config.n_layers * block + hidden

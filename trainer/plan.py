@@ -1,0 +1,53 @@
+"""What a run would take, before it takes it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from trainer.config import TrainConfig
+from trainer.data import Tokens, read_meta
+from trainer.optimizer import build_optimizers
+
+
+def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
+    """Parameters, tokens, memory, and the time and cost that one timed step on this machine predicts."""
+    meta = read_meta(Path(config.data))
+    model = build_model(config, meta["vocab_size"])
+    counts = model.parameter_counts()
+    tokens_per_step = config.batch_size * config.gradient_accumulation * config.block_size
+    total_tokens = config.max_steps * tokens_per_step
+    seconds = _time_a_micro_step(model, config) * config.gradient_accumulation * config.max_steps
+    states = 4 * counts["total"] * (4 if config.optimizer == "adamw" else 3)
+    activations = 4 * config.batch_size * config.block_size * config.hidden_size * (config.n_layers * 16 + 4)
+    logits = 4 * 2 * min(config.loss_chunk, config.batch_size * config.block_size) * meta["vocab_size"]
+    lines = [
+        f"parameters: {counts['total']:,} ({counts['embedding']:,} embedding, {counts['non_embedding']:,} non-embedding)",
+        f"tokens: {total_tokens:,} in {config.max_steps:,} steps of {tokens_per_step:,}; "
+        f"{total_tokens / max(1, meta['train_tokens']):.2f} epochs of {meta['train_tokens']:,}",
+        f"memory, estimated: {(states + activations + logits) / 1e9:.2f} GB",
+        f"time on one device like this, estimated: {seconds / 3600:.2f} h",
+    ]
+    if price:
+        lines.append(f"cost at {price} an hour: {price * seconds / 3600:.2f}")
+    return "\n".join(lines)
+
+
+def _time_a_micro_step(model, config: TrainConfig) -> float:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device)
+    optimizers = build_optimizers(model, config)
+    tokens = Tokens(config.data, "train", config.block_size, config.seed)
+    bf16 = config.mixed_precision == "bf16"
+    for _ in range(2):
+        started = time.perf_counter()
+        ids, targets = (part.to(device) for part in tokens.batch(0, config.batch_size))
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = model(ids, targets)
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        float(loss)
+    return time.perf_counter() - started
