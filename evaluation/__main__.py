@@ -1,0 +1,33 @@
+"""`python -m evaluation`: scores of stories, with their uncertainty."""
+
+import importlib
+
+import click
+
+from backend.command_line import run
+
+# command: the module that holds it; imported when it is called, so that each starts quickly.
+COMMANDS = {
+    "quick": "evaluation.quick",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(COMMANDS[name]), name)
+
+
+@click.group(cls=Commands)
+def evaluation() -> None:
+    """From completions to scores, comparisons and reports."""
+
+
+if __name__ == "__main__":
+    run(evaluation)

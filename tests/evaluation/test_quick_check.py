@@ -1,0 +1,87 @@
+"""The quick check: what a reader sees wrong with a story's form, it must say, and praise nothing it cannot see."""
+
+import subprocess
+import sys
+
+import pytest
+
+from evaluation.quick_check import LABEL, broken_characters, quick_check
+from evaluation.text import ends_a_sentence, sentences, words
+
+OPENING = "एक दिन मीना को जंगल में एक नीला पत्थर मिला।"
+GOOD = (
+    "मीना ने पत्थर को हाथ में उठाया और ध्यान से देखा। उसमें आसमान की तरह चमक थी। "
+    "तभी एक बूढ़ा कछुआ धीरे-धीरे उसके पास आया। कछुए ने कहा, “यह पत्थर नदी का है।” "
+    "मीना उसे नदी के किनारे ले गई और पानी में रख दिया। नदी गुनगुनाने लगी और सब खुश हो गए।"
+)
+
+
+def failed(completion, opening=OPENING, language="hindi", finished=True):
+    return {
+        name for name, passed in quick_check(opening, completion, language, finished).passed.items() if passed is False
+    }
+
+
+def test_a_whole_story_passes_everything():
+    assert failed(GOOD) == set()
+    assert quick_check(OPENING, GOOD, "hindi", True).score > 0.8
+
+
+@pytest.mark.parametrize(
+    ("damaged", "check"),
+    [
+        (GOOD[:-20], "complete"),
+        (GOOD + " " + GOOD.split("। ")[0] + "।", "no_repetition"),
+        (GOOD + " Then the little girl went home to sleep.।", "in_script"),
+        (GOOD[:100] + "\ufffd\ufffd" + GOOD[100:], "unbroken"),
+        (GOOD[:30] + "।", "long_enough"),
+        (
+            "बिल्ली छत पर बैठी थी। "
+            + " ".join(f"उसने {n} चिड़िया गिनी और गीत गाया।" for n in ("एक", "दो", "तीन", "चार", "पाँच", "छह")),
+            "opening_carried",
+        ),
+    ],
+)
+def test_each_damage_is_named(damaged, check):
+    assert check in failed(damaged)
+
+
+def test_a_story_that_the_model_did_not_end_is_not_complete():
+    assert "complete" in failed(GOOD, finished=False)
+    assert "complete" not in failed(GOOD, finished=None)
+
+
+@pytest.mark.parametrize("completion", ["", "   \n", "।।।", "😀😀", "\x00", "7 8 9"])
+def test_next_to_nothing_is_measured_without_a_fault(completion):
+    check = quick_check(OPENING, completion, "hindi", True)
+    assert check.words == 0 and check.score < 0.4
+
+
+def test_a_completion_that_repeats_its_opening_is_measured_without_it():
+    assert quick_check(OPENING, OPENING + " " + GOOD, "hindi", True) == quick_check(OPENING, GOOD, "hindi", True)
+
+
+def test_opening_that_says_nothing_leaves_that_check_open():
+    assert quick_check("", GOOD, "hindi", True).passed["opening_carried"] is None
+
+
+def test_the_label_travels_with_the_numbers():
+    assert "heuristic" in LABEL and quick_check(OPENING, GOOD, "hindi").as_dict()["label"] == LABEL
+
+
+def test_words_keep_their_vowel_signs_and_sentences_their_quotes():
+    assert words("“कि-ताब,” माँ ने कहा; don't 12!") == ["कि", "ताब", "माँ", "ने", "कहा", "don't"]
+    assert sentences("वह बोला, “आओ।” सब आए। क्यों?", "।?!") == ["वह बोला, “आओ।”", "सब आए।", "क्यों?"]
+    assert ends_a_sentence("वह बोला, “आओ।”\n", "।?!") and not ends_a_sentence("वह बोला", "।?!")
+
+
+def test_a_loose_vowel_sign_is_broken_and_a_joiner_is_not():
+    assert broken_characters("क ी") == 1
+    assert broken_characters("क्\u200dष र्\u200cय") == 0
+
+
+def test_it_stays_light():
+    code = "import sys, evaluation.quick_check; print([m for m in ('numpy','scipy','pandas','torch','gradio') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
