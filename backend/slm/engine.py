@@ -214,11 +214,11 @@ class Engine:
             self._step(closing)
 
     def _step(self, closing: bool) -> None:
-        cancelled = False
-        for request in self._running:
-            if (request.cancelled or closing) and request.handle is not None:
+        # Read once: a request that is cancelled while the step runs is dropped in the next.
+        cancelled = {request for request in self._running if request.cancelled or closing}
+        for request in cancelled:
+            if request.handle is not None:
                 request.handle.cancel()
-                cancelled = True
         try:
             # A cancelled request gives its blocks back in the step after.
             if cancelled or self._pipeline.has_non_finished_requests():
@@ -230,7 +230,7 @@ class Engine:
             return
         still = []
         for request in self._running:
-            if request.handle is None or request.cancelled or closing:
+            if request.handle is None or request in cancelled:
                 request.events.put(None)
                 continue
             while request.handle.can_read():
