@@ -146,7 +146,7 @@ def openings_needed(difference: float, spread: float, power: float = 0.8, alpha:
     effect = abs(difference) / spread if spread > 0 else np.inf
     n = 2
     while _power(effect, n, alpha) < power:
-        n = n * 2
+        n *= 2
     low, high = n // 2, n
     while high - low > 1:
         middle = (low + high) // 2
@@ -164,10 +164,11 @@ def smallest_difference(spread: float, openings: int, power: float = 0.8, alpha:
 
 
 def _power(effect: float, n: int, alpha: float) -> float:
-    if effect * np.sqrt(n) > 30:  # certain, and scipy's noncentral t gives NaN there
-        return 1.0
     critical, shift = stats.t.ppf(1 - alpha / 2, n - 1), effect * np.sqrt(n)
-    return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+    # Far from 0 scipy's noncentral t gives NaN: the power is 1 there, and the other tail nothing.
+    above = stats.nct.sf(critical, n - 1, shift)
+    below = stats.nct.cdf(-critical, n - 1, shift)
+    return float(np.nan_to_num(above, nan=1.0) + np.nan_to_num(below))
 
 
 def _by_cluster(values: np.ndarray, index: np.ndarray) -> np.ndarray:
