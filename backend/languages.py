@@ -37,8 +37,9 @@ class Language:
         return any(low <= ord(character) <= high for low, high in self.unicode_ranges)
 
     def openings(self) -> list[str]:
-        """The example openings of `openings.txt`."""
-        lines = (self.folder / "openings.txt").read_text("utf-8").splitlines()
+        """The example openings of `openings.txt`; none where the file is missing."""
+        path = self.folder / "openings.txt"
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return [unicodedata.normalize("NFC", line.strip()) for line in lines if line.strip()]
 
 
