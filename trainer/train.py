@@ -1,6 +1,7 @@
 """Training, from top to bottom: `accelerate launch trainer/train.py CONFIG.yaml [--field value ...]`."""
 
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -8,6 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a script, imports begin at the root
+# A thread that spins while it waits keeps the core from the one it waits for; read once, when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import click
 import torch
