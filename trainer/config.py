@@ -42,7 +42,6 @@ class TrainConfig:
     max_gradient_norm: float = 1.0
     mixed_precision: str = "bf16"  # bf16 or no
     compile: bool = False
-    loss_chunk: int = 2048  # tokens whose logits are held at once
     threads: int = 0  # CPU threads; 0: as torch decides
 
     seed: int = 0

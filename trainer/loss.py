@@ -1,56 +1,75 @@
 """Cross-entropy of a linear head, a chunk of tokens at a time, so that the logits are never held whole.
 
-The gradients are made in the forward pass, while a chunk's logits are at hand: memory grows with
-chunk x vocab_size instead of tokens x vocab_size, at no recomputation.
+The gradients are made in the forward pass, while a chunk's logits are at hand: no recomputation, and on a CPU a chunk
+stays in its cache, which makes a step faster as well as smaller.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+CACHE = 1 << 20  # logits of a CPU chunk
+GATHERED = 1 << 26  # gradients of logits that are kept for one product with the hidden states
+VOCAB_SLICE = 1 << 15
+
+
+def chunk_sizes(tokens: int, vocab_size: int, on_cpu: bool) -> tuple[int, int]:
+    """Tokens whose logits are held in float32 at once, and tokens whose logits' gradients are (in hidden's precision)."""
+    chunk = max(128, CACHE // vocab_size) if on_cpu else 2048
+    gathered = max(chunk, GATHERED // vocab_size // chunk * chunk)
+    return min(chunk, tokens), min(gathered, tokens)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         # hidden (tokens, hidden_size), weight (vocab_size, hidden_size), targets (tokens,)
-        tokens = hidden.shape[0]
-        compute = weight.to(hidden.dtype)
-        wants = ctx.needs_input_grad
-        hidden_gradient = torch.empty_like(hidden) if wants[0] else None
-        weight_gradient = torch.zeros_like(weight) if wants[1] else None
-        loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        for start in range(0, tokens, chunk):
-            part, target = hidden[start : start + chunk], targets[start : start + chunk, None]
-            logits = (part @ compute.T).float()  # (chunk, vocab_size)
-            log_normaliser = logits.logsumexp(dim=1, keepdim=True)
-            loss += (log_normaliser - logits.gather(1, target)).sum()
-            if wants[0] or wants[1]:
-                gradient = logits.sub_(log_normaliser).exp_()
-                gradient.scatter_add_(1, target, torch.full_like(gradient[:, :1], -1.0))
-                gradient = (gradient / tokens).to(hidden.dtype)
-                if wants[0]:
-                    hidden_gradient[start : start + chunk] = gradient @ compute
-                if wants[1]:
-                    weight_gradient += gradient.T @ part
-        ctx.save_for_backward(hidden_gradient, weight_gradient)
+        tokens, vocab_size = hidden.shape[0], weight.shape[0]
+        chunk, gathered = chunk_sizes(tokens, vocab_size, not hidden.is_cuda)
+        precise = torch.promote_types(hidden.dtype, torch.float32)
+        head = weight.to(hidden.dtype)
+        wants_gradient = any(ctx.needs_input_grad)
+        if wants_gradient:
+            hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
+            gradients = hidden.new_empty(gathered, vocab_size)
+        loss = torch.zeros((), dtype=precise, device=hidden.device)
+        for start in range(0, tokens, gathered):
+            end = min(start + gathered, tokens)
+            for first in range(start, end, chunk):
+                last = min(first + chunk, end)
+                target = targets[first:last, None]
+                probability = torch.softmax(hidden[first:last] @ head.T, dim=1, dtype=precise)  # (chunk, vocab_size)
+                right = probability.gather(1, target)
+                loss -= right.clamp_min(torch.finfo(precise).tiny).log().sum()
+                if wants_gradient:
+                    probability.scatter_(1, target, right - 1)
+                    gradient = gradients[first - start : last - start]
+                    gradient.copy_(probability)
+                    torch.mm(gradient, head, out=hidden_gradient[first:last])
+            if wants_gradient:
+                _add_outer(weight_gradient, gradients[: end - start], hidden[start:end])
+        if wants_gradient:
+            ctx.save_for_backward(hidden_gradient, weight_gradient)
+            ctx.tokens = tokens
         return loss / tokens
 
     @staticmethod
     def backward(ctx, upstream: Tensor):
         hidden_gradient, weight_gradient = ctx.saved_tensors
-        return (
-            None if hidden_gradient is None else hidden_gradient * upstream.to(hidden_gradient.dtype),
-            None if weight_gradient is None else weight_gradient * upstream.to(weight_gradient.dtype),
-            None,
-            None,
-        )
+        share = upstream / ctx.tokens
+        return hidden_gradient.mul_(share), weight_gradient.mul_(share), None
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 2048) -> Tensor:
-    """Mean cross-entropy of softmax(hidden @ weight.T) against targets.
+def _add_outer(total: Tensor, gradients: Tensor, hidden: Tensor) -> None:
+    # total (vocab_size, hidden_size) += gradients.T @ hidden, in slices so that no second copy of it is made.
+    for first in range(0, total.shape[0], VOCAB_SLICE):
+        total[first : first + VOCAB_SLICE] += gradients[:, first : first + VOCAB_SLICE].T @ hidden
 
-    hidden (tokens, hidden_size) sets the precision of the products; sums and softmax are float32.
+
+@torch.compiler.disable
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of softmax(hidden @ weight.T) against targets; one backward pass a call.
+
+    hidden (tokens, hidden_size) sets the precision of the products; softmax and sums are float32 or better.
     """
-    if hidden.shape[0] <= chunk and not hidden.is_cuda and hidden.shape[0] * weight.shape[0] <= 1 << 26:
-        return F.cross_entropy((hidden @ weight.to(hidden.dtype).T).float(), targets)
-    return _LinearCrossEntropy.apply(hidden, weight, targets, chunk)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return _LinearCrossEntropy.apply(hidden, weight, targets)

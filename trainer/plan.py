@@ -21,7 +21,7 @@ def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     seconds = _time_a_micro_step(model, config) * config.gradient_accumulation * config.max_steps
     states = 4 * counts["total"] * (4 if config.optimizer == "adamw" else 3)
     activations = 4 * config.batch_size * config.block_size * config.hidden_size * (config.n_layers * 16 + 4)
-    logits = 4 * 2 * min(config.loss_chunk, config.batch_size * config.block_size) * meta["vocab_size"]
+    logits = 4 * 2 * min(2048, config.batch_size * config.block_size) * meta["vocab_size"]
     lines = [
         f"parameters: {counts['total']:,} ({counts['embedding']:,} embedding, {counts['non_embedding']:,} non-embedding)",
         f"tokens: {total_tokens:,} in {config.max_steps:,} steps of {tokens_per_step:,}; "

@@ -24,7 +24,7 @@ from backend.tokenizer import load_tokenizer
 from trainer.checkpoint import checkpoints, drop_old, load_state, load_weights, newest_checkpoint, save_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.data import Tokens
-from trainer.model import StoryModel, document_mask
+from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.plan import describe
 from trainer.watch import Metrics, draw_curves, sample_stories
@@ -50,7 +50,7 @@ def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
         raise UserError(f"n_heads {config.n_heads} must divide hidden_size {config.hidden_size} into even parts.")
     return StoryModel(
         vocab_size, config.hidden_size, config.n_layers, config.n_heads, config.intermediate_size,
-        config.tie_embeddings, config.block_size, config.rope_theta, config.loss_chunk,
+        config.tie_embeddings, config.block_size, config.rope_theta,
     )  # fmt: skip
 
 
@@ -99,9 +99,9 @@ def train(config: TrainConfig) -> bool:
 
     def loss_of(ids, targets):
         ids, targets = ids.to(accelerator.device), targets.to(accelerator.device)
-        mask = document_mask(ids, meta["bos_id"]) if config.document_attention else None
+        documents = (ids == meta["bos_id"]).cumsum(dim=1) if config.document_attention else None
         with accelerator.autocast():
-            return wrapped(ids, targets, mask)
+            return wrapped(ids, targets, documents)
 
     @torch.no_grad()
     def evaluate() -> float:
