@@ -35,6 +35,7 @@ class TrainConfig:
     optimizer: str = "muon"  # muon: Muon for matrices, AdamW for the rest; adamw: AdamW alone
     learning_rate: float = 0.008  # AdamW's
     matrix_learning_rate: float = 0.01  # Muon's
+    newton_schulz_steps: int = 5  # of Muon: fewer are cheaper and less exact
     weight_decay: float = 0.1
     warmup_steps: int = 20
     decay_share: float = 0.5  # the last part of the run, over which the rate falls linearly to zero

@@ -28,7 +28,8 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     if config.optimizer != "muon":
         raise UserError(f"There is no optimizer '{config.optimizer}'; choose muon or adamw.")
     muon = Muon(
-        matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+        matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw",
+        ns_steps=config.newton_schulz_steps,
     )
     return [muon, AdamW(rest, lr=config.learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=True)]
 

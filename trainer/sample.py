@@ -1,0 +1,109 @@
+"""Completions of openings: batched, seeded, resumable, with all that evaluation needs."""
+
+import hashlib
+import json
+import sys
+import unicodedata
+from itertools import product
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a script, imports begin at the root
+
+import click
+from tqdm import tqdm
+
+from backend.command_line import run
+from backend.errors import UserError
+from backend.languages import language_names
+from backend.slm.catalog import resolve
+from backend.slm.engine import Sampling, load_engine
+
+BATCH = 64
+
+
+def read_openings(path: Path) -> list[str]:
+    """One opening a line, NFC, empty lines left out. Raises UserError when there is none."""
+    try:
+        lines = unicodedata.normalize("NFC", path.read_text("utf-8")).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); give a UTF-8 text file with one opening a line.") from None
+    openings = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not openings:
+        raise UserError(f"{path} holds no opening; write one a line.")
+    return openings
+
+
+def story_seed(seed: int, opening: str, index: int) -> int:
+    """The seed of one story: it does not hang on the order or the number of the others."""
+    digest = hashlib.blake2b(f"{seed}:{index}:{opening}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little")
+
+
+def language_of(path: Path, languages: tuple[str, ...]) -> str:
+    """The language that the openings' path names, or the only one of the model. Raises UserError when neither says it."""
+    named = [name for name in (path.stem, *reversed(path.parts[:-1])) if name in language_names()]
+    if named or len(languages) == 1:
+        return (named or languages)[0]
+    raise UserError(f"Neither {path} nor the model tells the language; give it with --language, such as --language hindi.")
+
+
+def written_rows(path: Path, model: str) -> list[dict]:
+    """Whole rows of an earlier run, which are not made again. Raises UserError when they are of another model."""
+    if not path.exists():
+        return []
+    lines = path.read_text("utf-8").split("\n")
+    rows = [json.loads(line) for line in lines[:-1] if line]
+    if rows and rows[0]["model"] != model:
+        raise UserError(f"{path} holds stories of {rows[0]['model']}, not of {model}; choose another --out.")
+    if lines[-1]:  # cut by a kill
+        path.write_text("".join(line + "\n" for line in lines[:-1]), "utf-8")
+    return rows
+
+
+@click.command()
+@click.option("--model", required=True, help="bundled name, model folder or Hub id")
+@click.option("--openings", "openings_path", required=True, type=click.Path(path_type=Path), help="one opening a line")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(min=1), help="stories an opening")
+@click.option("--language", help="of the openings, when their path does not tell it")
+@click.option("--temperature", default=0.8, show_default=True)
+@click.option("--top-k", default=15, show_default=True)
+@click.option("--top-p", default=1.0, show_default=True)
+@click.option("--max-tokens", default=350, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="a .jsonl file, which a later run goes on with; else text is printed")
+def sample(model, openings_path, count, language, temperature, top_k, top_p, max_tokens, seed, out) -> None:
+    """Complete every opening of a file."""
+    openings = read_openings(openings_path)
+    if language and language not in language_names():
+        raise UserError(f"There is no language '{language}'; there are {', '.join(language_names())}.")
+    folder = resolve(model)
+    language = language or language_of(openings_path, folder.languages)
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name)} if out else set()
+    wanted = [pair for pair in product(openings, range(count)) if pair not in done]
+    engine = load_engine(folder.path)
+    progress = tqdm(total=len(openings) * count, initial=len(done), unit=" stories", disable=not sys.stderr.isatty())
+    for start in range(0, len(wanted), BATCH):
+        part = wanted[start : start + BATCH]
+        seeds = [story_seed(seed, *pair) for pair in part]
+        completions = engine.complete_many([opening for opening, _ in part], sampling, seeds)
+        rows = [
+            {
+                "opening": opening, "completion": completion.text, "model": folder.name, "language": language,
+                "index": index, "seed": story_seed, "finished": completion.finished,
+            }
+            for (opening, index), story_seed, completion in zip(part, seeds, completions, strict=True)
+        ]  # fmt: skip
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with open(out, "a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        else:
+            for row in rows:
+                click.echo(f"{row['opening']}{row['completion']}\n")
+        progress.update(len(part))
+    progress.close()
+
+
+if __name__ == "__main__":
+    run(sample)
