@@ -76,7 +76,7 @@ class QuickCheck:
         parts = [
             (self.ends_at_sentence_end + (self.finished is not False)) / 2,
             min(1.0, self.words / 100),
-            max(0.0, 1 - 10 * (1 - self.script_purity) - 0.2 * self.broken_characters),
+            max(0.0, 1 - 3 * (1 - self.script_purity) - 0.2 * self.broken_characters),
             max(0.0, self.distinct_3 - 2 * self.repeated_sentences - self.longest_repeated_span / max(self.words, 40)),
         ]
         if self.opening_carried is not None:

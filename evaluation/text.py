@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from itertools import islice
 
 from backend.errors import UserError
 from backend.languages import Language, language_names, load_language, read_table
@@ -55,8 +56,10 @@ def function_words(language: Language) -> frozenset[str]:
         for line in (folder / "stories.jsonl").read_text("utf-8").splitlines():
             if line.strip():
                 counts.update(words(json.loads(line)["story"]))
-    named = names_of_things(language)
-    return frozenset([word for word, _ in counts.most_common(4 * FUNCTION_WORDS) if word not in named][:FUNCTION_WORDS])
+    aside = names_of_things(language)
+    # The script filter drops what templates hold of their own, such as the names of groups.
+    frequent = (word for word, _ in counts.most_common() if language.in_script(word[0]) and word not in aside)
+    return frozenset(islice(frequent, FUNCTION_WORDS))
 
 
 @functools.cache
