@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a script, imports begin at the root
+if not __package__:  # run as a script: imports begin at the root
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import click
 import torch

@@ -7,7 +7,8 @@ import unicodedata
 from itertools import product
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a script, imports begin at the root
+if not __package__:  # run as a script: imports begin at the root
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import click
 from tqdm import tqdm

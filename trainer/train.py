@@ -8,7 +8,8 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # run as a script, imports begin at the root
+if not __package__:  # run as a script: imports begin at the root
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # A thread that spins while it waits keeps the core from the one it waits for; read once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
