@@ -9,6 +9,7 @@ from backend.command_line import run
 # command: the module that holds it; imported when it is called, so that each starts quickly.
 COMMANDS = {
     "quick": "evaluation.quick",
+    "memorisation": "evaluation.memorisation",
     "tokenizers": "evaluation.tokenizers",
 }
 

@@ -1,0 +1,146 @@
+"""`python -m evaluation memorisation`: how much of the completions stands in the training stories word for word."""
+
+import json
+import sys
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from backend.files import writing
+from evaluation.completions import Completion, read_completions
+from evaluation.nearest import nearest_stories
+from evaluation.similarity import similarity
+from evaluation.spans import longest_spans
+from evaluation.text import words
+from evaluation.word_index import WordIndex, build_index, number_words, open_index
+
+
+@dataclass(frozen=True)
+class Memorised:
+    """One completion against the training stories; lengths in words, shares and likeness 0…1."""
+
+    model: str
+    language: str
+    opening: str
+    index: int
+    words: int
+    longest_span: int
+    longest_span_share: float
+    span: str
+    known_4: float  # share of its 4-grams that some story has
+    known_8: float
+    verbatim: bool  # the whole completion stands in one story
+    nearest: int | None  # number of the story
+    jaccard: float | None  # of word triples
+    rouge_l: float | None = None
+    bleu: float | None = None
+    meteor: float | None = None
+    chrf: float | None = None
+    nearest_words: str | None = None
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--corpus",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="the training stories: JSONL, Parquet, or a folder of them",
+)
+@click.option("--column", default="story", show_default=True)
+@click.option(
+    "--index",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="where the corpus's index is kept  [default: beside the corpus]",
+)
+@click.option("--language", help="for files that do not say it")
+@click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every completion's row")
+def memorisation(
+    files: tuple[Path, ...], corpus: Path, column: str, folder: Path | None, language: str | None, out: Path | None
+) -> None:
+    """Longest shared span and nearest training story of every completion. The index is built once and used again."""
+    completions = [item for path in files for item in read_completions(path, language)]
+    folder = folder or corpus.with_name(corpus.name + ".index")
+    index = open_index(folder) if folder.exists() else build_index(corpus, folder, column)
+    rows = check(completions, index)
+    table = summary(rows)
+    for line in table:
+        click.echo(
+            "  ".join(
+                f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
+            )
+        )
+    longest = max(rows, key=lambda row: row.longest_span)
+    shown = " ".join(longest.span.split()[:40])
+    click.echo(
+        f"Longest span, {longest.longest_span} words ({longest.model}): {shown}{' …' if longest.longest_span > 40 else ''}"
+    )
+    if out:
+        with writing(out) as file:
+            rows_as_json = [asdict(row) for row in rows]
+            json.dump(
+                {"corpus": str(corpus), "stories": len(index), "table": table, "rows": rows_as_json},
+                file,
+                ensure_ascii=False,
+                indent=1,
+            )
+
+
+def check(completions: list[Completion], index: WordIndex) -> list[Memorised]:
+    """Every completion against the index."""
+    said = [words(item.completion) for item in completions]
+    numbers = [number_words(text) for text in said]
+    spans, nearest = longest_spans(numbers, index), nearest_stories(numbers, index)
+    rows = []
+    together = list(zip(completions, said, spans, nearest, strict=True))
+    for item, text, span, near in tqdm(together, unit=" completions", disable=not sys.stderr.isatty()):
+        # Sketches can miss a story that shares one long span and nothing else.
+        story, jaccard = near or (span.story, None)
+        likeness, other = {}, None
+        if story is not None:
+            other = " ".join(index.words(story))
+            likeness = similarity(" ".join(text), other).as_dict()
+        rows.append(
+            Memorised(
+                model=item.model,
+                language=item.language,
+                opening=item.opening,
+                index=item.index,
+                words=len(text),
+                longest_span=span.length,
+                longest_span_share=span.length / len(text) if text else 0.0,
+                span=" ".join(text[span.start : span.start + span.length]),
+                known_4=span.known_4,
+                known_8=span.known_8,
+                verbatim=bool(text) and span.length == len(text),
+                nearest=story,
+                jaccard=jaccard,
+                nearest_words=other,
+                **likeness,
+            )
+        )
+    return rows
+
+
+def summary(rows: list[Memorised]) -> list[dict]:
+    """One line a model and language."""
+    groups: dict[tuple[str, str], list[Memorised]] = defaultdict(list)
+    for row in rows:
+        groups[row.model, row.language].append(row)
+    lines = []
+    for (model, language), group in sorted(groups.items()):
+        lengths = np.array([row.longest_span for row in group])
+        line = {"model": model, "language": language, "completions": len(group)}
+        line |= {"median longest span": float(np.median(lengths)), "95th percentile": float(np.quantile(lengths, 0.95))}
+        line |= {"longest": int(lengths.max()), "verbatim": float(np.mean([row.verbatim for row in group]))}
+        line["half or more in one span"] = float(np.mean([row.longest_span_share >= 0.5 for row in group]))
+        for name in ("known_4", "known_8", "jaccard", "rouge_l", "bleu", "meteor", "chrf"):
+            values = [value for row in group if (value := getattr(row, name)) is not None]
+            line[name] = float(np.mean(values)) if values else 0.0
+        lines.append(line)
+    return lines
