@@ -44,7 +44,7 @@ def read_completions(path: Path, language: str | None = None, model: str | None 
     with file and row for anything else.
     """
     rows = read_rows(path)
-    guessed_language, guessed_model = _from_name(path)
+    guessed_language, guessed_model = language_and_model_of(path)
     language, model = language or guessed_language, model or guessed_model
     found = [_as_completion(path, number, row, language, model) for number, row in enumerate(rows, start=1)]
     if not found:
@@ -104,7 +104,7 @@ def _as_completion(path: Path, number: int, row: dict, language: str | None, mod
     )
 
 
-def _from_name(path: Path) -> tuple[str | None, str | None]:
+def language_and_model_of(path: Path) -> tuple[str | None, str | None]:
     """Language and model of the paper's file names, such as `hindi-sample-ckpt_sarvam_53M_….json`."""
     match = re.match(r"(?:eval-)?(\w+)-sample-(.+)$", Path(path).stem)
     if match is None:

@@ -1,0 +1,127 @@
+"""Ratings: what one judge said of one story in one of its repeats. They are kept apart and never averaged in a file."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from backend.errors import UserError
+from backend.files import writing
+from evaluation.completions import Completion, language_and_model_of, read_rows
+from evaluation.rubrics import CRITERIA, NotAScore, read_scores
+
+_PAPER_ID = re.compile(r"Prompt\[(\d+)\] - Story\[(\d+)\] \| Prompt: (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Six grades, 1…10, of one story. `raw` is the judge's whole answer."""
+
+    model: str
+    language: str
+    opening: str
+    index: int
+    judge: str
+    rubric: str
+    repeat: int
+    scores: dict[str, float]
+    reason: str = ""
+    raw: str = ""
+    completion: str = ""
+    finished: bool | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+    @property
+    def story(self) -> Completion:
+        return Completion(self.opening, self.completion, self.model, self.language, self.index, finished=self.finished)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The ratings of one language, judge and rubric: `values` (rows, models, criteria), NaN where there is none.
+
+    A row is a story's place: opening, index and repeat, the same for every model; `clusters` are the rows' openings.
+    """
+
+    language: str
+    judge: str
+    rubric: str
+    models: list[str]
+    rows: list[tuple[str, int, int]]
+    values: np.ndarray
+    clusters: np.ndarray = field(repr=False)
+
+
+def write_ratings(path: Path, ratings: Iterable[Rating]) -> None:
+    """One JSON line a rating."""
+    with writing(path) as file:
+        for rating in ratings:
+            file.write(json.dumps(asdict(rating), ensure_ascii=False) + "\n")
+
+
+def read_ratings(path: Path) -> list[Rating]:
+    """Read ratings: this project's JSON lines, or the paper's JSON list of six scores and an ID.
+
+    Raises UserError with file and row for anything else.
+    """
+    rows = read_rows(path)
+    if not rows:
+        raise UserError(f"{path} holds no ratings; `python -m evaluation judge` writes them.")
+    language, model = language_and_model_of(path)
+    return [
+        _from_paper(path, n, row, language, model) if "ID" in row else _from_row(path, n, row)
+        for n, row in enumerate(rows, 1)
+    ]
+
+
+def _from_row(path: Path, number: int, row: dict) -> Rating:
+    try:
+        rating = Rating(**row)
+        if set(rating.scores) != set(CRITERIA):
+            raise TypeError(f"scores must be {', '.join(CRITERIA)}")
+    except TypeError as error:
+        raise UserError(f"{path}, row {number}, is no rating ({error}).") from None
+    return rating
+
+
+def _from_paper(path: Path, number: int, row: dict, language: str | None, model: str | None) -> Rating:
+    place = _PAPER_ID.match(str(row["ID"]))
+    try:
+        scores = read_scores(json.dumps(row))
+    except NotAScore as error:
+        raise UserError(f"{path}, row {number}, does not hold the paper's six scores: {error}.") from None
+    return Rating(
+        model=model or Path(path).stem,
+        language=language or "",
+        opening=place.group(3).strip() if place else str(row["ID"]),
+        index=int(place.group(2)) - 1 if place else 0,
+        judge="as in the file",
+        rubric="paper",
+        repeat=0,
+        scores=scores.values,
+        raw=json.dumps(row, ensure_ascii=False),
+    )
+
+
+def grids(ratings: Sequence[Rating]) -> list[Grid]:
+    """Sort ratings into one grid for each language, judge and rubric."""
+    groups: dict[tuple[str, str, str], list[Rating]] = {}
+    for rating in ratings:
+        groups.setdefault((rating.language, rating.judge, rating.rubric), []).append(rating)
+    found = []
+    for (language, judge, rubric), group in sorted(groups.items()):
+        models = sorted({rating.model for rating in group})
+        rows = sorted({(rating.opening, rating.index, rating.repeat) for rating in group})
+        row_of, model_of = ({key: i for i, key in enumerate(keys)} for keys in (rows, models))
+        values = np.full((len(rows), len(models), len(CRITERIA)), np.nan)
+        for rating in group:
+            place = row_of[rating.opening, rating.index, rating.repeat], model_of[rating.model]
+            values[place] = [rating.scores[name] for name in CRITERIA]
+        clusters = np.unique([row[0] for row in rows], return_inverse=True)[1]
+        found.append(Grid(language, judge, rubric, models, rows, values, clusters))
+    return found
