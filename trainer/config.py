@@ -27,7 +27,8 @@ class TrainConfig:
     tie_embeddings: bool = True
     rope_theta: float = 10000.0
     block_size: int = 512
-    document_attention: bool = False
+    whole_documents: bool = True  # rows of whole stories; false: cut anywhere, as nanoGPT does
+    document_attention: bool = True  # attention stays within a story
 
     max_steps: int = 1000
     batch_size: int = 8  # windows of block_size tokens a device and micro-step

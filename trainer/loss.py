@@ -27,6 +27,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         chunk, gathered = chunk_sizes(tokens, vocab_size, not hidden.is_cuda)
         precise = torch.promote_types(hidden.dtype, torch.float32)
         head = weight.to(hidden.dtype)
+        count = (targets >= 0).sum().clamp(min=1)
         wants_gradient = any(ctx.needs_input_grad)
         if wants_gradient:
             hidden_gradient, weight_gradient = torch.empty_like(hidden), torch.zeros_like(weight)
@@ -36,26 +37,27 @@ class _LinearCrossEntropy(torch.autograd.Function):
             end = min(start + gathered, tokens)
             for first in range(start, end, chunk):
                 last = min(first + chunk, end)
-                target = targets[first:last, None]
+                target = targets[first:last, None].clamp(min=0)
+                learnt = (targets[first:last, None] >= 0).to(precise)
                 probability = torch.softmax(hidden[first:last] @ head.T, dim=1, dtype=precise)  # (chunk, vocab_size)
                 right = probability.gather(1, target)
-                loss -= right.clamp_min(torch.finfo(precise).tiny).log().sum()
+                loss -= (right.clamp_min(torch.finfo(precise).tiny).log() * learnt).sum()
                 if wants_gradient:
                     probability.scatter_(1, target, right - 1)
                     gradient = gradients[first - start : last - start]
-                    gradient.copy_(probability)
+                    torch.mul(probability, learnt, out=gradient)
                     torch.mm(gradient, head, out=hidden_gradient[first:last])
             if wants_gradient:
                 _add_outer(weight_gradient, gradients[: end - start], hidden[start:end])
         if wants_gradient:
             ctx.save_for_backward(hidden_gradient, weight_gradient)
-            ctx.tokens = tokens
-        return loss / tokens
+            ctx.count = count
+        return loss / count
 
     @staticmethod
     def backward(ctx, upstream: Tensor):
         hidden_gradient, weight_gradient = ctx.saved_tensors
-        share = upstream / ctx.tokens
+        share = upstream / ctx.count
         return hidden_gradient.mul_(share), weight_gradient.mul_(share), None
 
 
@@ -67,7 +69,7 @@ def _add_outer(total: Tensor, gradients: Tensor, hidden: Tensor) -> None:
 
 @torch.compiler.disable
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of softmax(hidden @ weight.T) against targets; one backward pass a call.
+    """Mean cross-entropy of softmax(hidden @ weight.T) against targets, negative ones left out; one backward pass a call.
 
     hidden (tokens, hidden_size) sets the precision of the products; softmax and sums are float32 or better.
     """

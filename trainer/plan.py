@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from trainer.config import TrainConfig
-from trainer.data import Tokens, read_meta
+from trainer.data import Rows, read_meta
 from trainer.optimizer import build_optimizers
 
 
@@ -38,13 +38,13 @@ def _time_a_micro_step(model, config: TrainConfig) -> float:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
     optimizers = build_optimizers(model, config)
-    tokens = Tokens(config.data, "train", config.block_size, config.seed)
+    rows = Rows(config.data, "train", config.block_size, config.seed, config.whole_documents)
     bf16 = config.mixed_precision == "bf16"
     for _ in range(2):
         started = time.perf_counter()
-        ids, targets = (part.to(device) for part in tokens.batch(0, config.batch_size))
+        ids, targets, documents = (part.to(device) for part in rows.batch(0, config.batch_size))
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = model(ids, targets)
+            loss = model(ids, targets, documents if config.document_attention else None)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()

@@ -1,6 +1,7 @@
 """Training, from top to bottom: `accelerate launch trainer/train.py CONFIG.yaml [--field value ...]`."""
 
 import dataclasses
+import math
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from backend.errors import UserError
 from backend.tokenizer import load_tokenizer
 from trainer.checkpoint import checkpoints, drop_old, load_state, load_weights, newest_checkpoint, save_checkpoint
 from trainer.config import TrainConfig, load_config
-from trainer.data import Tokens
+from trainer.data import Rows
 from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.plan import describe
@@ -68,9 +69,9 @@ def train(config: TrainConfig) -> bool:
     set_seed(config.seed)
 
     out = Path(config.out)
-    tokens = Tokens(config.data, "train", config.block_size, config.seed)
-    held_out = Tokens(config.data, "val", config.block_size, seed=0)
-    meta = tokens.meta
+    rows = Rows(config.data, "train", config.block_size, config.seed, config.whole_documents)
+    held_out = Rows(config.data, "val", config.block_size, 0, config.whole_documents)
+    meta = rows.meta
     tokenizer = load_tokenizer(Path(config.data) / "tokenizer")
     model = build_model(config, meta["vocab_size"])
     model.to(accelerator.device)
@@ -98,18 +99,17 @@ def train(config: TrainConfig) -> bool:
     if config.trackers:
         accelerator.init_trackers("tinystories-regional", config=dataclasses.asdict(config))
 
-    def loss_of(ids, targets):
-        ids, targets = ids.to(accelerator.device), targets.to(accelerator.device)
-        documents = (ids == meta["bos_id"]).cumsum(dim=1) if config.document_attention else None
+    def loss_of(rows: Rows, first: int, size: int):
+        ids, targets, documents = (part.to(accelerator.device) for part in rows.batch(first, size))
         with accelerator.autocast():
-            return wrapped(ids, targets, documents)
+            return wrapped(ids, targets, documents if config.document_attention else None)
 
     @torch.no_grad()
     def evaluate() -> float:
-        size = min(config.batch_size, held_out.windows)
-        batches = min(config.eval_batches, held_out.windows // size)
+        size = min(config.batch_size, held_out.count)
+        batches = min(config.eval_batches, held_out.count // size)
         model.eval()
-        losses = [loss_of(*held_out.batch(i * size, size)).detach() for i in range(batches)]
+        losses = [loss_of(held_out, i * size, size).detach() for i in range(batches)]
         model.train()
         return float(accelerator.reduce(torch.stack(losses).mean(), "mean"))
 
@@ -122,7 +122,7 @@ def train(config: TrainConfig) -> bool:
         accelerator.wait_for_everyone()
 
     tokens_per_step = config.batch_size * config.gradient_accumulation * world * config.block_size
-    val_bytes_per_token = meta["val_bytes"] / meta["val_tokens"]
+    learnt = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
     progress = tqdm(
         total=config.max_steps, initial=step, unit=" steps", disable=not (accelerator.is_main_process and sys.stderr.isatty())
     )
@@ -134,7 +134,7 @@ def train(config: TrainConfig) -> bool:
             position = (step * config.gradient_accumulation + micro) * world + rank
             last = micro == config.gradient_accumulation - 1
             with accelerator.no_sync(wrapped) if not last else nullcontext():
-                loss = loss_of(*tokens.batch(position * config.batch_size, config.batch_size))
+                loss = loss_of(rows, position * config.batch_size, config.batch_size)
                 accelerator.backward(loss / config.gradient_accumulation)
             total += loss.detach() / config.gradient_accumulation
         norm = gradient_norm(model, config.max_gradient_norm)
@@ -157,7 +157,7 @@ def train(config: TrainConfig) -> bool:
 
         if step % config.eval_every == 0 or step == config.max_steps:
             val_loss = evaluate()
-            bits_per_byte = val_loss / 0.6931471805599453 / val_bytes_per_token
+            bits_per_byte = val_loss / math.log(2) * learnt / meta["val_bytes"]
             best = min(best, val_loss)
             if accelerator.is_main_process:
                 model.eval()
