@@ -1,34 +1,47 @@
-"""What a visitor may type as an opening, and the clear sentence when it will not do."""
+"""What a visitor may type as an opening, and what is said when it will not do."""
 
 import unicodedata
 
 from backend.errors import UserError
-from backend.languages import Language
+from backend.languages import Language, language_names, load_language
+from spaces.labels import labels
 
 MAX_CHARACTERS = 1500
 _JOINERS = "\u200c\u200d"
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
-def clean_opening(text: str | None, language: Language) -> str:
+def clean_opening(text: str | None, page_language: str = "english") -> str:
     """The opening in NFC, without control characters and with single spaces.
 
-    Raises UserError for an empty or too long one, or one in another script than the language's.
+    Raises UserError, in the page's language, for an empty or too long one, or one without letters.
     """
+    words = labels(page_language)
     text = unicodedata.normalize("NFC", text or "")
-    kept = (c if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") else " " for c in text)
+    if len(text) > MAX_CHARACTERS:
+        raise UserError(words["too_long"].format(count=len(text), limit=MAX_CHARACTERS))
+    kept = (c if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " for c in text)
     paragraphs = [" ".join(paragraph.split()) for paragraph in "".join(kept).split("\n\n")]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     if not text:
-        raise UserError("The opening is empty; type how the story begins, or choose a beginning from the list.")
-    if len(text) > MAX_CHARACTERS:
-        raise UserError(f"The opening has {len(text):,} characters; the models read at most {MAX_CHARACTERS:,}. Shorten it.")
-    letters = [c for c in text if c.isalpha()]
-    if not letters:
-        raise UserError(f"The opening has no letters; write a few words in {language.english_name} ({language.native_name}).")
-    own = sum(language.in_script(c) for c in letters) / len(letters)
-    if own < 0.5:
-        raise UserError(
-            f"The opening is not in the script of {language.english_name} ({language.script}); "
-            "choose the story's language above, or write in that script."
-        )
+        raise UserError(words["empty"])
+    if not any(c.isalpha() for c in text):
+        raise UserError(words["no_letters"])
     return text
+
+
+def language_of(text: str, chosen: str, page_language: str = "english") -> str:
+    """The chosen language when the text is in its script, else the one whose script it is in.
+
+    Raises UserError when no language here has that script.
+    """
+    letters = [c for c in text if c.isalpha()]
+    for name in (chosen, *language_names()):
+        if 2 * sum(load_language(name).in_script(c) for c in letters) >= len(letters):
+            return name
+    raise UserError(labels(page_language)["other_script"].format(scripts=", ".join(_scripts())))
+
+
+def _scripts() -> list[str]:
+    languages: list[Language] = [load_language(name) for name in language_names()]
+    return list(dict.fromkeys(language.script for language in languages))

@@ -1,81 +1,109 @@
 """Stories while they are written: several at once, seeds, stopping, and what is known of each at the end."""
 
-import queue
+import asyncio
 import random
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from backend.errors import UserError
-from backend.slm.catalog import Models
-from backend.slm.engine import Sampling
+from backend.slm.sampling import MAX_SEED, Sampling
+from backend.slm.shelf import Models
 
-SHOW_EVERY = 0.04  # seconds between two looks at a growing story
+SHOW_EVERY = 0.05  # seconds between two looks at growing stories
 MAX_STORIES = 8
+MAX_WAITING = 400  # stories under way or waiting in one engine
 
 
 @dataclass
 class Draft:
-    """One story under way. `ending` is '' while it grows, then eos, length, stopped or a clear sentence."""
+    """One story under way. `ending` is '' while it grows, then eos, sentence, length, stopped or a clear sentence."""
 
     model: str
     seed: int
     text: str = ""
     tokens: int = 0
     ending: str = ""
-    seconds: float = 0.0
+    seconds: float = 0.0  # from its first token on
+
+    @property
+    def failed(self) -> bool:
+        """Whether `ending` is a sentence on what went wrong."""
+        return " " in self.ending
 
 
 def draw_seed(seed: float | int | str | None) -> int:
     """The visitor's seed, or a new one for an empty field. Raises UserError for what is no whole number of 0 or more."""
-    if seed is None or seed == "":
+    if seed is None or str(seed).strip() == "":
         return random.SystemRandom().randrange(1_000_000)
     try:
-        number = int(float(seed))
-    except (TypeError, ValueError, OverflowError):
+        number = int(str(seed).strip())
+    except ValueError:
         number = -1
-    if not 0 <= number < 2**32:
-        raise UserError(f"The seed '{seed}' is not a whole number from 0 to {2**32 - 1}; leave it empty for a new one.")
+    if not 0 <= number <= MAX_SEED:
+        raise UserError(f"The seed '{str(seed)[:40]}' is no whole number from 0 to {MAX_SEED}; leave it empty for a new one.")
     return number
 
 
-def write_stories(
-    models: Models, names_and_seeds: list[tuple[str, int]], opening: str, sampling: Sampling, stop: threading.Event
-) -> Iterator[list[Draft]]:
-    """The drafts again and again while they grow, the last time when all have ended. Closing it frees the engine."""
-    drafts = [Draft(name, seed) for name, seed in names_and_seeds]
-    arrived: queue.SimpleQueue = queue.SimpleQueue()
-    done = threading.Event()
+async def write_stories(
+    models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event
+) -> AsyncIterator[list[Draft]]:
+    """The drafts again and again while they grow, the last time when all have ended.
 
-    def work(draft: Draft) -> None:
-        started = time.perf_counter()
-        try:
-            events = models.engine(draft.model).events(opening, replace(sampling, seed=draft.seed))
-            for delta, finished, tokens in events:
-                draft.text += delta
-                draft.tokens = tokens
-                draft.seconds = time.perf_counter() - started
-                if finished is not None:
-                    draft.ending = "eos" if finished else "length"
-                elif stop.is_set() or done.is_set():
-                    draft.ending = "stopped"
-                    break
-                arrived.put(None)
-            events.close()
-        except UserError as error:
-            draft.ending = str(error)
-        arrived.put(draft)
-
-    for draft in drafts:
-        threading.Thread(target=work, args=(draft,), daemon=True).start()
-    left, shown = len(drafts), 0.0
+    Setting `stop`, closing the iterator or cancelling its task frees the engine at once.
+    """
+    tasks = [asyncio.create_task(_write(models, draft, opening, sampling)) for draft in drafts]
+    stopped = asyncio.create_task(stop.wait())
     try:
+        left = set(tasks)
         while left:
-            first = arrived.get()
-            left -= first is not None
-            if time.monotonic() - shown >= SHOW_EVERY or not left:
-                shown = time.monotonic()
+            done, _ = await asyncio.wait({*left, stopped}, timeout=SHOW_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            left -= done
+            if stop.is_set():
+                for task in left:
+                    task.cancel()
+                await asyncio.gather(*left, return_exceptions=True)
+                left = set()
+            if left:
                 yield drafts
+        for draft in drafts:
+            draft.ending = draft.ending or "stopped"
+        yield drafts
     finally:
-        done.set()
+        for task in (*tasks, stopped):
+            task.cancel()
+
+
+async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling) -> None:
+    lending = models.lend(draft.model)
+    loading = asyncio.ensure_future(asyncio.to_thread(lending.__enter__))
+    try:
+        engine = await asyncio.shield(loading)
+    except UserError as error:
+        draft.ending = str(error)
+        return
+    except asyncio.CancelledError:  # the visitor left while it loads: give it back when it has loaded
+        loading.add_done_callback(lambda done: done.exception() or lending.__exit__(None, None, None))
+        raise
+    if engine.load >= MAX_WAITING:
+        lending.__exit__(None, None, None)
+        draft.ending = f"{engine.load} stories are being told just now, as many as this machine bears; try again in a moment."
+        return
+    story = engine.story(opening, replace(sampling, seed=draft.seed))
+    started = 0.0
+    try:
+        async with aclosing(engine.tell(story)) as deltas:
+            async for _ in deltas:
+                started = started or time.perf_counter()
+                draft.text, draft.tokens = story.text, story.tokens
+                draft.seconds = time.perf_counter() - started
+        draft.text, draft.ending = story.text, story.reason
+    except UserError as error:
+        draft.ending = str(error)
+    except RuntimeError as error:
+        draft.ending = f"The model failed while it was writing ({str(error)[:120]}); please try again."
+    finally:
+        story.stop()
+        draft.text = story.text
+        lending.__exit__(None, None, None)

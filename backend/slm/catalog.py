@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import yaml
 
 from backend.errors import UserError
 from backend.languages import language_names, load_language
-from backend.slm.engine import Engine, load_engine
 
 BUNDLED = Path(__file__).resolve().parents[2] / "models"
 # Organisations whose models a visitor may load; the operator sets TINYSTORIES_ORGANISATIONS, "*" for all.
 ORGANISATIONS = ("TinyStories-Regional",)
 MAX_DOWNLOAD_BYTES = 2_000_000_000
-MAX_LOADED_BYTES = 4_000_000_000
 _HUB_ID = re.compile(r"(?:https://huggingface\.co/)?([\w.-]+/[\w.-]+)(?:@([\w.-]+))?/?")
 
 
@@ -43,21 +40,21 @@ def bundled_models() -> list[ModelFolder]:
     return models_in(BUNDLED)
 
 
-def resolve(name: str) -> ModelFolder:
+def resolve(name: str, local: bool = True) -> ModelFolder:
     """A model by bundled name, folder, Hub id `ORG/NAME[@REVISION]` or its page's address.
 
-    Raises UserError for a name that is none of these, or a Hub model that may not or cannot be had.
+    `local` False leaves folders out, for names that visitors type. Raises UserError for a name that is none of these, or a Hub model that may not or cannot be had.
     """
     bundled = {model.name: model for model in bundled_models()}
     if name in bundled:
         return bundled[name]
-    if (Path(name) / "config.json").exists():
+    if local and (Path(name) / "config.json").exists():
         return _model_folder(Path(name))
     match = _HUB_ID.fullmatch(name.strip())
-    if not match or Path(name).exists():
+    if not match or (local and Path(name).exists()):
         raise UserError(
-            f"'{name}' is neither a bundled model ({', '.join(bundled) or 'there is none'}), nor a model folder, "
-            "nor a Hub id of the form ORG/NAME."
+            f"'{name}' is neither a bundled model ({', '.join(bundled) or 'there is none'}), nor "
+            f"{'a model folder, nor ' if local else ''}a Hub id of the form ORG/NAME; choose one of these."
         )
     return _download(match.group(1), match.group(2))
 
@@ -101,35 +98,3 @@ def _download(repo_id: str, revision: str | None) -> ModelFolder:
             f"'{repo_id}' could not be fetched from the Hub ({type(error).__name__}); check its name and the network."
         ) from None
     return _model_folder(Path(path), repo_id, info.sha)
-
-
-class Models:
-    """Loaded engines by name: each is loaded once, lazily, and the longest unused idle ones go when memory is short."""
-
-    def __init__(self, folders: list[ModelFolder], max_bytes: int = MAX_LOADED_BYTES):
-        self.folders = {model.name: model for model in folders}
-        self.max_bytes = max_bytes
-        self._engines: dict[str, Engine] = {}
-        self._locks: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
-
-    def engine(self, name: str) -> Engine:
-        """The engine of a model. Raises UserError as `resolve` does."""
-        with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            engine = self._engines.get(name)
-            if engine is None:
-                engine = load_engine((self.folders.get(name) or resolve(name)).path)
-            with self._guard:
-                self._engines.pop(name, None)
-                self._engines[name] = engine  # last in the order: used last
-                self._make_room(name)
-            return engine
-
-    def _make_room(self, keep: str) -> None:
-        for name in list(self._engines):
-            if sum(engine.bytes for engine in self._engines.values()) <= self.max_bytes:
-                return
-            if name != keep and not self._engines[name].active:
-                self._engines.pop(name).close()

@@ -1,260 +1,149 @@
-"""The serving engine: continuous batching of OpenVINO GenAI on a GGUF made from a stock model folder.
+"""Serves one small model: many readers at once, each story the same for the same seed whatever else runs."""
 
-One thread owns the pipeline and steps it while anyone waits; every user has a queue. The seed of a request is its
-own, so the same seed gives the same story alone or in a full batch.
-"""
-
-import atexit
-import itertools
+import asyncio
 import os
 import queue
-import threading
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from backend.errors import UserError
+from backend.slm.batcher import Batcher, Request
 from backend.slm.gguf import cached_gguf, read_config
-from backend.slm.text import TextStream
+from backend.slm.sampling import MAX_SEED, Completion, Sampling
+from backend.slm.story import Story
+from backend.slm.text import token_bytes
 from backend.tokenizer import load_tokenizer
 
-# Tokens that may follow max_tokens so that the last sentence can end.
-SENTENCE_ALLOWANCE = 60
-_SENTENCE_ENDS = "।॥.?!؟…"
-_CLOSING = "\"'”’»)"
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are chosen. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 switch a filter off."""
-
-    temperature: float = 0.8
-    top_k: int = 15
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    max_tokens: int = 350
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What a model wrote after an opening. `finished`: it ended the story itself, with eos."""
-
-    text: str
-    finished: bool
-    tokens: int
-
-
-class _Request:
-    def __init__(self, ids: list[int], sampling: Sampling):
-        self.ids, self.sampling = ids, sampling
-        self.events: queue.SimpleQueue = queue.SimpleQueue()
-        self.cancelled = False
-        self.handle = None
+_DEFAULT = Sampling()
+_ROOM = 16  # tokens that an opening must leave for its story
+_AT_ONCE = 32  # stories of one complete_many in the batch; the rest of its slots are for readers who wait
 
 
 class Engine:
-    """Serves one model folder to any number of threads at once."""
+    """`stream` for a reader who waits, `complete_many` for many stories; all share one batch."""
 
-    def __init__(self, folder: Path | str, max_batch: int = 32, threads: int | None = None, precision: str = "f32"):
-        import openvino
-        import openvino_genai
-
-        self.folder = Path(folder)
-        self._genai, self._tensor = openvino_genai, openvino.Tensor
-        self.config = read_config(self.folder)
-        self.context = int(self.config["max_position_embeddings"])
-        self.tokenizer = load_tokenizer(self.folder)
-        self.name = self.folder.name
-        path = cached_gguf(self.folder)
-        self.bytes = path.stat().st_size
-        scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs = max_batch
-        scheduler.num_kv_blocks = max_batch * (-(-self.context // 32) + 1)
-        scheduler.enable_prefix_caching = False
-        # In bf16, OpenVINO's default on some CPUs, a story depends on what else is in the batch; in f32 it does not.
-        properties = {"INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)), "INFERENCE_PRECISION_HINT": precision}
-        self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", properties)
-        self._numbers = itertools.count()
-        self._waiting: list[_Request] = []
-        self._running: list[_Request] = []
-        self._wake = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name=f"engine {self.name}", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)
+    def __init__(self, folder: Path | str, weight_format: str = "Q8_0", threads: int | None = None):
+        folder = Path(folder)
+        config = read_config(folder)
+        path = cached_gguf(folder, weight_format)
+        self.name = folder.name
+        self.tokenizer = load_tokenizer(folder)
+        self.context = int(config["max_position_embeddings"])
+        self.token_bytes = token_bytes(self.tokenizer.backend)
+        self.bytes = 2 * path.stat().st_size  # the weights as read, and as the CPU plugin repacks them
+        self._batcher = Batcher(
+            path,
+            bos_id=self.tokenizer.bos_id,
+            eos_id=self.tokenizer.eos_id,
+            context=self.context,
+            threads=threads or len(os.sched_getaffinity(0)),
+        )
 
     @property
-    def active(self) -> int:
-        """Requests that wait or run now."""
-        return len(self._waiting) + len(self._running)
-
-    def stream(self, prompt: str, sampling: Sampling) -> Iterator[str]:
-        """Text deltas after the prompt, until eos or the sentence that ends beyond max_tokens.
-
-        Closing the iterator frees the engine's slot. Raises UserError for a prompt that fills the context.
-        """
-        for delta, _, _ in self.events(prompt, sampling):
-            if delta:
-                yield delta
-
-    def events(self, prompt: str, sampling: Sampling) -> Iterator[tuple[str, bool | None, int]]:
-        """As `stream`, but (delta, finished, tokens): `finished` is None until the last event."""
-        request = self._submit(prompt, sampling)
-        text = TextStream(self.tokenizer, request.ids)
-        tokens, finished = 0, False
-        try:
-            while True:
-                ids = request.events.get()
-                if isinstance(ids, BaseException):
-                    raise ids
-                if ids is None:
-                    break
-                for token in ids:
-                    if token == self.tokenizer.eos_id:
-                        finished = True
-                        break
-                    tokens += 1
-                    delta = text.push([token])
-                    if tokens >= sampling.max_tokens and (end := _sentence_end(delta)):
-                        yield delta[:end], False, tokens
-                        return
-                    if delta:
-                        yield delta, None, tokens
-                if finished:
-                    break
-            yield text.end(), finished, tokens
-        finally:
-            self._cancel(request)
-
-    def complete_many(
-        self, prompts: Sequence[str], sampling: Sampling, seeds: Sequence[int] | None = None
-    ) -> list[Completion]:
-        """Completions in the order of the prompts, batched; `seeds` gives each its own seed."""
-        seeds = seeds if seeds is not None else [sampling.seed + i for i in range(len(prompts))]
-        streams = [self.events(p, replace(sampling, seed=s)) for p, s in zip(prompts, seeds, strict=True)]
-        results: list[Completion | None] = [None] * len(streams)
-
-        def collect(index: int) -> None:
-            pieces, finished, tokens = [], False, 0
-            for delta, ended, tokens in streams[index]:
-                pieces.append(delta)
-                finished = bool(ended)
-            results[index] = Completion("".join(pieces), finished, tokens)
-
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(max_workers=min(64, len(streams) or 1)) as pool:
-            list(pool.map(collect, range(len(streams))))
-        return results  # type: ignore[return-value]
+    def load(self) -> int:
+        """Stories under way or waiting."""
+        return self._batcher.load
 
     def close(self) -> None:
-        """Cancel what runs and stop the thread."""
-        atexit.unregister(self.close)
-        with self._wake:
-            self._closed = True
-            self._wake.notify()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        """End all stories and free the model's memory."""
+        self._batcher.close()
 
-    def _submit(self, prompt: str, sampling: Sampling) -> _Request:
-        ids = [self.tokenizer.bos_id, *self.tokenizer.encode(unicodedata.normalize("NFC", prompt))]
-        if len(ids) > self.context - 16:
-            raise UserError(
-                f"The opening has {len(ids)} tokens, but {self.name} reads {self.context} in all; shorten the opening."
-            )
-        request = _Request(ids, sampling)
-        with self._wake:
-            if self._closed:
-                raise UserError(f"The model {self.name} was closed; ask again.")
-            self._waiting.append(request)
-            self._wake.notify()
-        return request
+    def story(self, opening: str, sampling: Sampling = _DEFAULT) -> Story:
+        """A story that has not begun, for `tell`."""
+        return Story(opening, sampling, self.token_bytes, self.tokenizer.eos_id)
 
-    def _cancel(self, request: _Request) -> None:
-        with self._wake:
-            request.cancelled = True
-            self._wake.notify()
+    def stream(self, prompt_text: str, sampling: Sampling = _DEFAULT) -> Iterator[str]:
+        """Text deltas of one story, without its opening. Closing the iterator frees the slot.
 
-    def _generation_config(self, request: _Request):
-        sampling = request.sampling
-        room = self.context - len(request.ids) - 1
-        values = {
-            "max_new_tokens": max(1, min(sampling.max_tokens + SENTENCE_ALLOWANCE, room)),
-            "eos_token_id": self.tokenizer.eos_id,
-            "repetition_penalty": sampling.repetition_penalty,
-        }
-        if sampling.temperature > 0:
-            values |= {"do_sample": True, "temperature": sampling.temperature, "rng_seed": sampling.seed % 2**32}
-            values |= {"top_p": sampling.top_p, "min_p": sampling.min_p}
-            values["top_k"] = sampling.top_k or self.config["vocab_size"]
-        else:
-            values["do_sample"] = False
-        return self._genai.GenerationConfig(**values)
+        Raises UserError for an opening that leaves no room for a story.
+        """
+        story = self.story(prompt_text, sampling)
+        received: queue.SimpleQueue = queue.SimpleQueue()
+        with self._request(story, received.put, urgent=True) as request:
+            while not story.ended:
+                delta = story.push(_received(received.get(), request))
+                if delta:
+                    yield delta
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not (self._waiting or self._running or self._closed):
-                    self._wake.wait()
-                if self._closed and not self._running:
-                    return
-                arrived, self._waiting = self._waiting, []
-                self._running += arrived
-                closing = self._closed
-            for request in arrived:
-                if not request.cancelled:
-                    tensor = self._tensor(np.array([request.ids], dtype=np.int64))
-                    config = self._generation_config(request)
-                    request.handle = self._pipeline.add_request(next(self._numbers), tensor, config)
-            self._step(closing)
+    async def tell(self, story: Story) -> AsyncIterator[str]:
+        """`stream` for asyncio, of a story that the caller keeps; leaving it early frees the slot."""
+        loop = asyncio.get_running_loop()
+        received: asyncio.Queue = asyncio.Queue()
 
-    def _step(self, closing: bool) -> None:
-        # Read once: a request that is cancelled while the step runs is dropped in the next.
-        cancelled = {request for request in self._running if request.cancelled or closing}
-        for request in cancelled:
-            if request.handle is not None:
-                request.handle.cancel()
+        def deliver(ids: list[int] | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(received.put_nowait, ids)
+
+        with self._request(story, deliver, urgent=True) as request:
+            while not story.ended:
+                delta = story.push(_received(await received.get(), request))
+                while not (story.ended or received.empty()):
+                    delta += story.push(_received(received.get_nowait(), request))
+                if delta:
+                    yield delta
+
+    def complete_many(
+        self, prompts: Sequence[str], sampling: Sampling = _DEFAULT, seeds: Sequence[int] | None = None
+    ) -> list[Completion]:
+        """Stories of many openings, in their order, batched. Without `seeds` the i-th has sampling.seed + i."""
+        if seeds is None:
+            seeds = [(sampling.seed + index) % (MAX_SEED + 1) for index in range(len(prompts))]
+        done = [None] * len(prompts)
+        coming = deque(enumerate(zip(prompts, seeds, strict=True)))
+        received: queue.SimpleQueue = queue.SimpleQueue()
+        running: dict[int, tuple[Story, Request]] = {}
         try:
-            # A cancelled request gives its blocks back in the step after.
-            if cancelled or self._pipeline.has_non_finished_requests():
-                self._pipeline.step()
-        except RuntimeError as error:
-            for request in self._running:
-                request.events.put(UserError(f"The model {self.name} failed while writing ({str(error)[:200]}); try again."))
-            self._running = []
-            return
-        still = []
-        for request in self._running:
-            if request.handle is None or request in cancelled:
-                request.events.put(None)
-                continue
-            while request.handle.can_read():
-                for output in request.handle.read().values():
-                    request.events.put(list(output.generated_ids))
-            if request.handle.get_status() == self._genai.GenerationStatus.RUNNING:
-                still.append(request)
-            else:
-                request.events.put(None)
-        with self._wake:
-            self._running = still
+            while coming or running:
+                while coming and len(running) < _AT_ONCE:
+                    index, (prompt, seed) = coming.popleft()
+                    story = self.story(prompt, replace(sampling, seed=seed))
+                    ids = self.prompt_ids(prompt)
+                    request = Request(ids, story.sampling, lambda ids, i=index: received.put((i, ids)), urgent=False)
+                    running[index] = story, request
+                    self._batcher.submit(request)
+                index, ids = received.get()
+                if index not in running:
+                    continue
+                story, request = running[index]
+                story.push(_received(ids, request))
+                if story.ended:
+                    request.cancel()
+                    done[index] = running.pop(index)[0].completion()
+        finally:
+            for _, request in running.values():
+                request.cancel()
+        return done
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """bos and the opening's tokens. Raises UserError for an opening that leaves no room for a story."""
+        ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text.rstrip())]
+        if len(ids) + _ROOM > self.context:
+            raise UserError(
+                f"The opening has {len(ids):,} tokens, but this model reads {self.context}, its story included; "
+                f"shorten it to about {len(text) * self.context // (2 * len(ids)):,} characters."
+            )
+        return ids
+
+    @contextmanager
+    def _request(self, story: Story, deliver, urgent: bool) -> Iterator[Request]:
+        request = Request(self.prompt_ids(story.opening), story.sampling, deliver, urgent)
+        self._batcher.submit(request)
+        try:
+            yield request
+        finally:
+            request.cancel()
 
 
-def _sentence_end(delta: str) -> int:
-    """The position after the first sentence end in a delta, its closing quotes included; 0 when there is none."""
-    for position, character in enumerate(delta):
-        if character in _SENTENCE_ENDS:
-            end = position + 1
-            while end < len(delta) and delta[end] in _CLOSING:
-                end += 1
-            return end
-    return 0
+def _received(ids: list[int] | None, request: Request) -> list[int] | None:
+    """What came for a request; when the engine failed, its error."""
+    if ids is None and request.error is not None:
+        raise request.error
+    return ids
 
 
-def load_engine(folder: Path | str, **options) -> Engine:
-    """An engine for a stock model folder; converts it on first use. Raises UserError for a folder that does not fit."""
-    return Engine(folder, **options)
+def load_engine(folder: Path | str) -> Engine:
+    """An engine for a model folder, ready to tell. Raises UserError for a folder that cannot be served."""
+    return Engine(folder)

@@ -1,0 +1,53 @@
+"""How a story is drawn from a model, and what comes of it."""
+
+from dataclasses import dataclass
+
+from backend.errors import UserError
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of one story. `top_k` 0 and `top_p` 1 leave every token in; `temperature` 0 takes the likeliest.
+
+    `max_tokens` counts the completion alone; with `finish_sentence` up to EXTRA_TOKENS more may close its sentence.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 15
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    max_tokens: int = 350
+    seed: int = 0
+    finish_sentence: bool = True
+
+    def __post_init__(self):
+        bounds = {
+            "temperature": (0, 5), "top_k": (0, 100_000), "top_p": (0, 1), "min_p": (0, 1),
+            "repetition_penalty": (0.1, 10), "max_tokens": (1, 100_000), "seed": (0, MAX_SEED),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise UserError(f"{name} is {value}, but must be a number from {low} to {high}.")
+        for name in ("top_k", "max_tokens", "seed"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise UserError(f"{name} is {getattr(self, name)}, but must be a whole number.")
+            object.__setattr__(self, name, int(getattr(self, name)))
+        if not self.top_p:
+            raise UserError("top_p is 0, which leaves no token; give more than 0, up to 1.")
+
+
+EXTRA_TOKENS = 48  # that may follow max_tokens to close a sentence
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A told story, without its opening. `reason`: eos, sentence, length or stopped; `finished`: eos was reached."""
+
+    text: str
+    finished: bool
+    tokens: int
+    reason: str

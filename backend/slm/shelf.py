@@ -1,0 +1,70 @@
+"""The models that are loaded: each once, lazily; the longest unused go when memory is short."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backend.slm.catalog import ModelFolder, resolve
+from backend.slm.engine import Engine, load_engine
+
+MAX_BYTES = 4_000_000_000
+
+
+class Models:
+    """Engines by model name, shared by all visitors. `folders` are offered; Hub ids can be asked for as well."""
+
+    def __init__(self, folders: list[ModelFolder], max_bytes: int = MAX_BYTES):
+        self.folders = {model.name: model for model in folders}
+        self.max_bytes = max_bytes
+        self._engines: dict[str, Engine] = {}
+        self._borrowers: dict[str, int] = {}
+        self._loading: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def loaded(self, name: str) -> bool:
+        """Whether a model answers at once."""
+        return name in self._engines
+
+    @contextmanager
+    def lend(self, name: str) -> Iterator[Engine]:
+        """The engine of a model, which stays loaded until it is given back. The first call loads it, for seconds.
+
+        Raises UserError as `resolve` and `load_engine` do.
+        """
+        with self._guard:
+            loading = self._loading.setdefault(name, threading.Lock())
+            self._borrowers[name] = self._borrowers.get(name, 0) + 1
+        try:
+            with loading:
+                engine = self._engines.get(name) or self._load(name)
+            with self._guard:
+                self._engines[name] = self._engines.pop(name)  # last in the order: used last
+            yield engine
+        finally:
+            with self._guard:
+                self._borrowers[name] -= 1
+
+    def close(self) -> None:
+        """End all engines."""
+        with self._guard:
+            engines, self._engines = list(self._engines.values()), {}
+        for engine in engines:
+            engine.close()
+
+    def _load(self, name: str) -> Engine:
+        folder = self.folders.get(name) or resolve(name, local=False)
+        engine = load_engine(folder.path)
+        with self._guard:
+            self._engines[name] = engine
+            unused = self._over_the_limit()
+        for other in unused:
+            other.close()
+        return engine
+
+    def _over_the_limit(self) -> list[Engine]:
+        total, unused = sum(engine.bytes for engine in self._engines.values()), []
+        for name in list(self._engines):
+            if total > self.max_bytes and not self._borrowers.get(name):
+                unused.append(self._engines.pop(name))
+                total -= unused[-1].bytes
+        return unused
