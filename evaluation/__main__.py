@@ -9,6 +9,8 @@ from backend.command_line import run
 # command: the module that holds it; imported when it is called, so that each starts quickly.
 COMMANDS = {
     "quick": "evaluation.quick",
+    "report": "evaluation.reports",
+    "compare": "evaluation.reports",
     "memorisation": "evaluation.memorisation",
     "tokenizers": "evaluation.tokenizers",
 }

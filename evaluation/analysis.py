@@ -1,0 +1,177 @@
+"""Everything a report says of ratings, as plain data: means, comparisons, agreement, bias, power."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from evaluation.agreement import agreement, length_bias, spearman
+from evaluation.ratings import Grid, Rating, grids
+from evaluation.rubrics import CRITERIA
+from evaluation.statistics import cluster_means, compare_models, mean_intervals, openings_needed, smallest_difference
+from evaluation.text import words
+
+MEAN_OF_FIVE = "mean of five"  # the paper's "true overall": the mean of the five criteria, without the overall grade
+_CONFIGURATION = re.compile(r"l=(\d+), ?h=(\d+), ?e=(\d+)")
+
+
+def analyse(ratings: Sequence[Rating], n_bootstrap: int = 10_000, seed: int = 0) -> dict:
+    """Analyse ratings of any number of models, languages, judges and rubrics. The result is ready for JSON."""
+    all_grids = grids(ratings)
+    lengths = {rating.story.key: len(words(rating.completion)) for rating in ratings if rating.completion}
+    return {
+        "groups": [_group(grid, ratings, lengths, n_bootstrap, seed) for grid in all_grids],
+        "judges": _between_judges(ratings),
+        "ratings": len(ratings),
+        "cost": sum(rating.cost for rating in ratings),
+        "tokens": sum(rating.input_tokens + rating.output_tokens for rating in ratings),
+    }
+
+
+def with_mean_of_five(grid: Grid) -> np.ndarray:
+    """The grid's values (rows, models, 7), the mean of the first five criteria appended."""
+    return np.concatenate([grid.values, grid.values[:, :, :5].mean(2, keepdims=True)], axis=2)
+
+
+def _group(grid: Grid, ratings: Sequence[Rating], lengths: dict, n_bootstrap: int, seed: int) -> dict:
+    values = with_mean_of_five(grid)
+    names = (*CRITERIA, MEAN_OF_FIVE)
+    n_rows, n_models, n_columns = values.shape
+    means = mean_intervals(values.reshape(n_rows, -1), grid.clusters, n_bootstrap=n_bootstrap, seed=seed)
+    models = []
+    for m, model in enumerate(grid.models):
+        columns = {name: m * n_columns + c for c, name in enumerate(names)}
+        mine = ~np.isnan(values[:, m, 0])
+        models.append(
+            {
+                "model": model,
+                "ratings": int(mine.sum()),
+                "stories": len({grid.rows[i][:2] for i in np.flatnonzero(mine)}),
+                "openings": int(means.clusters[columns["overall"]]),
+                "means": {
+                    name: [float(x[c]) for x in (means.mean, means.low, means.high)] for name, c in columns.items()
+                },
+                "length_bias": _length_bias(grid, m, lengths),
+                "configuration": configuration(model),
+            }
+        )
+    overall = CRITERIA.index("overall")
+    comparisons = [
+        asdict(found) | {"first": grid.models[found.first], "second": grid.models[found.second]}
+        for found in compare_models(values[:, :, overall], grid.clusters, n_resamples=n_bootstrap, seed=seed)
+    ]
+    return {
+        "language": grid.language,
+        "judge": grid.judge,
+        "rubric": grid.rubric,
+        "models": models,
+        "comparisons": comparisons,
+        "repeats": _between_repeats(grid),
+        "power": _power(values[:, :, overall], grid.clusters) if n_models > 1 else None,
+        "distribution": {
+            model: {name: _counts(values[:, m, c]) for c, name in enumerate(CRITERIA)}
+            for m, model in enumerate(grid.models)
+        },
+    }
+
+
+def configuration(model: str) -> dict[str, int] | None:
+    """Layers, heads and hidden size where a model's name tells them, as the paper's file names do."""
+    match = _CONFIGURATION.search(model)
+    return dict(zip(("layers", "heads", "hidden"), map(int, match.groups()), strict=True)) if match else None
+
+
+def _counts(grades: np.ndarray) -> list[int]:
+    """How often each grade 1…10 was given, halves rounded up."""
+    grades = np.floor(grades[~np.isnan(grades)] + 0.5).astype(int)
+    return np.bincount(grades, minlength=11)[1:11].tolist()
+
+
+def _length_bias(grid: Grid, model: int, lengths: dict) -> float | None:
+    """Correlation of overall grade and length within openings; None without the stories' texts."""
+    overall = CRITERIA.index("overall")
+    found = [
+        (grid.values[i, model, overall], length, opening)
+        for i, (opening, index, _) in enumerate(grid.rows)
+        if (length := lengths.get((grid.models[model], grid.language, opening, index))) is not None
+    ]
+    found = [row for row in found if not np.isnan(row[0])]
+    if len(found) < 3:
+        return None
+    grades, sizes, openings = zip(*found, strict=True)
+    return _clean(length_bias(np.array(grades), np.array(sizes), np.array(openings)))
+
+
+def _between_repeats(grid: Grid) -> dict | None:
+    """Agreement of the judge with itself over repeats, by criterion; None when each story was judged once."""
+    repeats = sorted({row[2] for row in grid.rows})
+    if len(repeats) < 2:
+        return None
+    stories = sorted({row[:2] for row in grid.rows})
+    place = {story: i for i, story in enumerate(stories)}
+    table = np.full((len(repeats), len(stories), *grid.values.shape[1:]), np.nan)
+    for i, (opening, index, repeat) in enumerate(grid.rows):
+        table[repeats.index(repeat), place[opening, index]] = grid.values[i]
+    return {name: _agreement(table[..., c].reshape(len(repeats), -1)) for c, name in enumerate(CRITERIA)}
+
+
+def _between_judges(ratings: Sequence[Rating]) -> list[dict]:
+    """Agreement of judges who rated the same stories, on each story's mean over repeats, by language and rubric."""
+    found = []
+    for language, rubric in sorted({(rating.language, rating.rubric) for rating in ratings}):
+        here = [rating for rating in ratings if (rating.language, rating.rubric) == (language, rubric)]
+        judges = sorted({rating.judge for rating in here})
+        if len(judges) < 2:
+            continue
+        stories = {key: i for i, key in enumerate(sorted({rating.story.key for rating in here}))}
+        sums, counts = np.zeros((2, len(judges), len(stories), len(CRITERIA)))
+        for rating in here:
+            place = judges.index(rating.judge), stories[rating.story.key]
+            sums[place] += [rating.scores[name] for name in CRITERIA]
+            counts[place] += 1
+        with np.errstate(invalid="ignore"):
+            table = sums / np.where(counts > 0, counts, np.nan)
+        by_criterion = {name: _agreement(table[..., c]) for c, name in enumerate(CRITERIA)}
+        found.append({"language": language, "rubric": rubric, "judges": judges, "agreement": by_criterion})
+    return found
+
+
+def _agreement(ratings: np.ndarray) -> dict:
+    found = asdict(agreement(ratings))
+    return {key: _clean(value) if isinstance(value, float) else value for key, value in found.items()}
+
+
+def _power(overall: np.ndarray, clusters: np.ndarray) -> dict:
+    """What the paired differences of these models say about further runs."""
+    means = cluster_means(overall, clusters)
+    spreads, closest = [], None
+    for i in range(means.shape[1]):
+        for j in range(i + 1, means.shape[1]):
+            differences = means[:, i] - means[:, j]
+            differences = differences[~np.isnan(differences)]
+            if len(differences) > 1:
+                spreads.append(float(differences.std(ddof=1)))
+                gap = abs(float(differences.mean()))
+                if gap > 0 and (closest is None or gap < closest[0]):
+                    closest = (gap, spreads[-1])
+    if not spreads or max(spreads) == 0:
+        return {}
+    spread, openings = float(np.median(spreads)), len(means)
+    return {
+        "spread": spread,
+        "openings": openings,
+        "smallest_difference": smallest_difference(spread, openings),
+        "openings_for": {str(d): openings_needed(d, spread) for d in (0.05, 0.1, 0.2, 0.5, 1.0)},
+        "openings_for_the_closest_pair": openings_needed(*closest) if closest else None,
+    }
+
+
+def rank_agreement(first: dict[str, float], second: dict[str, float]) -> float | None:
+    """Spearman's correlation of two orders of the same models."""
+    shared = sorted(first.keys() & second.keys())
+    return _clean(spearman(np.array([first[m] for m in shared]), np.array([second[m] for m in shared])))
+
+
+def _clean(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,108 @@
+"""The report's plots, each as one SVG text that stands in the page."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from evaluation.rubrics import CRITERIA
+
+_STYLE = {"svg.hashsalt": "evaluation", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+
+
+def as_svg(figure: Figure) -> str:
+    """A figure as an <svg> element, the same bytes for the same figure."""
+    text = io.StringIO()
+    with rc_context(_STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
+    """Means with their intervals, the best on top. `models` are those of one analysed group."""
+    ordered = sorted(models, key=lambda model: model["means"][criterion][0])
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(7, 0.8 + 0.32 * len(ordered)), layout="constrained")
+        axes = figure.subplots()
+        for place, model in enumerate(ordered):
+            mean, low, high = model["means"][criterion]
+            axes.plot([low, high], [place, place], color="#4468a8", linewidth=2)
+            axes.plot([mean], [place], "o", color="#4468a8")
+        axes.set_yticks(range(len(ordered)), [_short(model["model"]) for model in ordered])
+        axes.set_xlabel(f"{criterion}, mean and 95 % interval")
+        return as_svg(figure)
+
+
+def radar(scores: dict[str, dict[str, Sequence[float]]]) -> str:
+    """Criteria as a radar: for each name its (mean, low, high) by criterion; the band is the spread."""
+    angles = np.linspace(0, 2 * np.pi, len(CRITERIA), endpoint=False)
+    closed = np.append(angles, angles[0])
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+        axes = figure.add_subplot(projection="polar")
+        for name, by_criterion in scores.items():
+            mean, low, high = (np.array([by_criterion[c][i] for c in (*CRITERIA, CRITERIA[0])]) for i in range(3))
+            (line,) = axes.plot(closed, mean, marker=".", label=_short(name))
+            axes.fill_between(closed, low, high, color=line.get_color(), alpha=0.15)
+        axes.set_xticks(angles, [name.replace(" ", "\n") for name in CRITERIA])
+        axes.tick_params(axis="x", pad=10)
+        axes.set_ylim(0, 10)
+        axes.set_yticks([2, 4, 6, 8, 10])
+        if len(scores) > 1:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.05, 1), fontsize="small", frameon=False)
+        return as_svg(figure)
+
+
+def distributions(by_model: dict[str, dict[str, Sequence[int]]]) -> str:
+    """How often each grade was given: a row a model, a column a criterion."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9, 0.7 + 0.75 * len(by_model)), layout="constrained")
+        grid = figure.subplots(len(by_model), len(CRITERIA), sharex=True, squeeze=False)
+        for row, (model, by_criterion) in zip(grid, by_model.items(), strict=True):
+            for axes, name in zip(row, CRITERIA, strict=True):
+                counts = np.array(by_criterion[name], float)
+                axes.bar(range(1, 11), counts / max(counts.sum(), 1), width=0.85, color="#4468a8")
+                axes.set_ylim(0, 1)
+                axes.set_yticks([])
+            row[0].set_ylabel(_short(model, 14), rotation=0, ha="right", va="center", fontsize="small")
+        for axes, name in zip(grid[0], CRITERIA, strict=True):
+            axes.set_title(name, fontsize="small")
+        for axes in grid[-1]:
+            axes.set_xticks([1, 5, 10])
+        return as_svg(figure)
+
+
+def heat_map(models: Sequence[dict], criterion: str = "overall") -> str | None:
+    """Means by hidden size and layers, as in the paper's tables; None unless two models tell their configuration."""
+    known = [model for model in models if model["configuration"]]
+    if len(known) < 2:
+        return None
+    hidden = sorted({model["configuration"]["hidden"] for model in known})
+    layers = sorted({model["configuration"]["layers"] for model in known})
+    table = np.full((len(hidden), len(layers)), np.nan)
+    for model in known:
+        place = model["configuration"]
+        table[hidden.index(place["hidden"]), layers.index(place["layers"])] = model["means"][criterion][0]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(1.6 + 0.9 * len(layers), 1.2 + 0.5 * len(hidden)), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(table, cmap="viridis", aspect="auto")
+        for (row, column), value in np.ndenumerate(table):
+            if not np.isnan(value):
+                dark = value < np.nanmean(table)
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
+        axes.set_xticks(range(len(layers)), layers)
+        axes.set_yticks(range(len(hidden)), hidden)
+        axes.set_xlabel("layers")
+        axes.set_ylabel("hidden size")
+        figure.colorbar(image, label=criterion)
+        return as_svg(figure)
+
+
+def _short(name: str, most: int = 40) -> str:
+    # A dollar sign would start mathematics in matplotlib.
+    name = name.replace("$", r"\$")
+    return name if len(name) <= most else "…" + name[1 - most :]

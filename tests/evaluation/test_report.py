@@ -1,0 +1,109 @@
+"""Reports: one page that needs nothing else, whose numbers are the ratings', and which shows stories as text only."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from backend.errors import UserError
+from evaluation.__main__ import evaluation
+from evaluation.analysis import MEAN_OF_FIVE, analyse
+from evaluation.ratings import Rating, write_ratings
+from evaluation.reports import human_rows
+from evaluation.rubrics import CRITERIA
+from tests.evaluation.stories import told
+
+
+def rated(model: str, mean: float, judges=("judge",), repeats=1, openings=30, seed=0) -> list[Rating]:
+    """Ratings of one model: the same openings and stories for everyone, grades around a mean."""
+    dice = np.random.default_rng(seed)
+    stories = told("hindi", openings)
+    found = []
+    for i in range(openings):
+        for judge in judges:
+            for repeat in range(repeats):
+                grades = {
+                    name: float(np.clip(round(mean + i % 3 - 1 + dice.normal(0, 0.7)), 1, 10)) for name in CRITERIA
+                }
+                text = f"{stories[i]} <script>alert('{model}')</script>"
+                found.append(Rating(model, "hindi", f"शुरुआत {i}", 0, judge, "paper", repeat, grades, completion=text))
+    return found
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for model, mean in (("small [l=2, h=4, e=64]", 5), ("large [l=6, h=8, e=512]", 8)):
+        write_ratings(tmp_path / f"{model[:5]}.jsonl", rated(model, mean, judges=("a", "b"), repeats=2))
+    return tmp_path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(evaluation, list(map(str, arguments)))
+
+
+def test_a_comparison_is_one_page_that_needs_nothing_else(runs):
+    done = invoke("compare", runs / "small.jsonl", runs / "large.jsonl", "--out", runs / "out")
+    assert done.exit_code == 0, done.output
+    page = (runs / "out" / "report.html").read_text("utf-8")
+    assert not re.search(r"(?:src|href)=[\"'](?!#|data:)", page)
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert page.count("<svg") >= 6
+    for shown in (
+        "judged by a",
+        "judged by b",
+        "Judges against each other",
+        "The same openings",
+        "not a judge",
+        "hidden size",
+    ):
+        assert shown in page
+    assert "| large" in (runs / "out" / "report.md").read_text("utf-8")
+
+
+def test_the_table_s_numbers_are_the_ratings(runs):
+    assert invoke("report", runs / "small.jsonl", "--out", runs / "out").exit_code == 0
+    ratings = rated("small [l=2, h=4, e=64]", 5, judges=("a", "b"), repeats=2)
+    group = next(
+        g for g in json.loads((runs / "out" / "report.json").read_text("utf-8"))["groups"] if g["judge"] == "a"
+    )
+    mine = [r for r in ratings if r.judge == "a"]
+    for name in CRITERIA:
+        assert group["models"][0]["means"][name][0] == pytest.approx(np.mean([r.scores[name] for r in mine]))
+    five = np.mean([[r.scores[name] for name in CRITERIA[:5]] for r in mine])
+    assert group["models"][0]["means"][MEAN_OF_FIVE][0] == pytest.approx(five)
+
+
+def test_a_clear_difference_is_called_one_and_luck_is_not():
+    found = analyse(rated("weak", 5) + rated("strong", 8, seed=1) + rated("strong too", 8, seed=2), n_bootstrap=2000)
+    pairs = {(c["first"], c["second"]): c for c in found["groups"][0]["comparisons"]}
+    assert pairs["strong", "weak"]["p_holm"] < 0.01 and pairs["strong", "weak"]["low"] > 2
+    assert pairs["strong", "strong too"]["p_holm"] > 0.05
+
+
+def test_two_ratings_in_one_place_are_refused(runs):
+    done = invoke("compare", runs / "small.jsonl", runs / "small.jsonl", "--out", runs / "out")
+    assert isinstance(done.exception, UserError) and "rated twice" in str(done.exception)
+
+
+def test_the_paper_s_ratings_make_a_report_without_any_text(tmp_path):
+    rows = [
+        dict.fromkeys(CRITERIA, "7") | {"ID": f"Prompt[{i}] - Story[{j}] | Prompt: वह {i}"}
+        for i in (1, 2, 3)
+        for j in (1, 2, 3)
+    ]
+    path = tmp_path / "eval-beng-sample-ckpt_sarvam_[2M]_[l=6, h=8, e=512].json"
+    path.write_text(json.dumps(rows), "utf-8")
+    done = invoke("report", path, "--out", tmp_path / "out")
+    assert done.exit_code == 0 and "bangla" in done.output and "7.00 (7.00 … 7.00)" in done.output
+
+
+def test_human_grades_correct_a_flattering_judge():
+    ratings = rated("model", 8, openings=60)
+    votes = [
+        {"model": "model", "opening": r.opening, "index": 0, "overall": r.scores["overall"] - 2} for r in ratings[:20]
+    ]
+    (row,) = human_rows(ratings, votes, None)
+    assert row["mean"] == pytest.approx(row["judge_mean"] - 2, abs=0.3)
+    assert row["low"] < row["mean"] < row["high"] and row["votes"] == 20
