@@ -36,26 +36,6 @@ def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
         return as_svg(figure)
 
 
-def radar(scores: dict[str, dict[str, Sequence[float]]]) -> str:
-    """Criteria as a radar: for each name its (mean, low, high) by criterion; the band is the spread."""
-    angles = np.linspace(0, 2 * np.pi, len(CRITERIA), endpoint=False)
-    closed = np.append(angles, angles[0])
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(5.2, 4.6), layout="constrained")
-        axes = figure.add_subplot(projection="polar")
-        for name, by_criterion in scores.items():
-            mean, low, high = (np.array([by_criterion[c][i] for c in (*CRITERIA, CRITERIA[0])]) for i in range(3))
-            (line,) = axes.plot(closed, mean, marker=".", label=_short(name))
-            axes.fill_between(closed, low, high, color=line.get_color(), alpha=0.15)
-        axes.set_xticks(angles, [name.replace(" ", "\n") for name in CRITERIA])
-        axes.tick_params(axis="x", pad=10)
-        axes.set_ylim(0, 10)
-        axes.set_yticks([2, 4, 6, 8, 10])
-        if len(scores) > 1:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.05, 1), fontsize="small", frameon=False)
-        return as_svg(figure)
-
-
 def distributions(by_model: dict[str, dict[str, Sequence[int]]]) -> str:
     """How often each grade was given: a row a model, a column a criterion."""
     with rc_context(_STYLE):

@@ -13,9 +13,10 @@ from markupsafe import Markup, escape
 from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
-from evaluation.plots import distributions, heat_map, means_plot, radar
+from evaluation.plots import distributions, heat_map, means_plot
 from evaluation.quick import check_all
 from evaluation.quick_check import LABEL
+from evaluation.radar import radar
 from evaluation.ratings import Rating
 from evaluation.rubrics import CRITERIA
 
