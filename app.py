@@ -1,46 +1,67 @@
-"""The Space's entry, and `python app.py`: builds the app and serves it."""
+"""The app's entry: `python app.py`, and the Space's."""
 
 import os
 import threading
 from pathlib import Path
 
+# Before gradio is imported: it tells nobody that it runs, and asks nobody for a newer version.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import click
 
 from backend.command_line import run
 from backend.errors import UserError
-from backend.slm.catalog import Models, bundled_models, models_in
-
-
-# Inside a Space's container the outside comes in by every interface.
-HOST = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"  # noqa: S104
-
-
-def find_models(folder: Path | None) -> Models:
-    """The bundled models, or those below a folder. Raises UserError when there is none."""
-    found = models_in(folder) if folder else bundled_models()
-    if not found:
-        raise UserError(f"There is no model folder under {folder or 'models/'}; train one with `make demo`, or name its folder with --models.")
-    return Models(found)
 
 
 @click.command()
-@click.option("--host", default=HOST, show_default=True)
-@click.option("--port", default=7860, show_default=True)
-@click.option("--models", "folder", type=click.Path(path_type=Path), help="a folder of model folders, instead of the bundled ones")
-def main(host: str, port: int, folder: Path | None) -> None:
-    """Serve the app."""
-    models = find_models(folder)
-    # Loading the first model takes a second; it is done while the visitor reads the page.
-    threading.Thread(target=models.engine, args=(next(iter(models.folders)),), daemon=True).start()
-    from spaces.page import build_page
-    from spaces.theme import CSS, theme
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, envvar="GRADIO_SERVER_NAME", help="0.0.0.0 lets other machines in"
+)
+@click.option("--port", default=7860, show_default=True, envvar="GRADIO_SERVER_PORT", type=click.IntRange(1, 65535))
+@click.option(
+    "--models", "folders", multiple=True, type=click.Path(path_type=Path),
+    help="a model folder, or a folder of them, shown before the bundled ones; may be given again",
+)  # fmt: skip
+def main(host: str, port: int, folders: tuple[Path, ...]) -> None:
+    """Open the app in which small models finish stories."""
+    from backend.slm.catalog import bundled_models, models_in
+    from backend.slm.shelf import Models
+    from spaces.choice import models_for
+    from spaces.page import DEFAULT_LANGUAGE, build_page
+    from spaces.theme import css, theme
 
+    found = []
+    for folder in folders:
+        inside = models_in(folder)
+        if not inside:
+            raise UserError(f"{folder} holds no model folder (one with config.json); export a model there first.")
+        found += inside
+    found += bundled_models()
+    models = Models(found)
+    if not found:
+        click.echo("There is no model under models/ yet: the page opens, and tells only with models of the Hub.")
     page = build_page(models)
-    page.queue(default_concurrency_limit=16, max_size=128)
-    click.echo(f"TinyStories Regional is at http://{host}:{port}")
-    page.launch(server_name=host, server_port=port, theme=theme(), css=CSS, quiet=True, footer_links=["api"], ssr_mode=False)
+    # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
+    page.queue(default_concurrency_limit=None, max_size=1000, api_open=True)
+    _, address, _ = page.launch(
+        server_name=host, server_port=port, theme=theme(), css=css(), prevent_thread_lock=True, quiet=True,
+        footer_links=["api"], show_error=True, ssr_mode=False,
+    )  # fmt: skip
+    click.echo(f"The app is at {address or f'http://{host}:{port}'} (Ctrl-C ends it).")
+    default = models_for(models, DEFAULT_LANGUAGE)
+    if default:
+        threading.Thread(target=_warm, args=(models, default[0]), daemon=True).start()
+    try:
+        page.block_thread()
+    finally:
+        models.close()
+
+
+def _warm(models, name: str) -> None:
+    """Load the model that most visitors meet first, so that the first story need not wait for it."""
+    with models.lend(name):
+        pass
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ class ModelFolder:
     revision: str = ""
     languages: tuple[str, ...] = ()
 
+    @property
+    def bytes(self) -> int:
+        """Size of the weights on disk."""
+        return sum(file.stat().st_size for file in self.path.glob("*.safetensors"))
+
 
 def models_in(folder: Path) -> list[ModelFolder]:
     """The model folders directly below a folder, by name; the folder itself when it is one."""
