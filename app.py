@@ -29,7 +29,7 @@ def main(host: str, port: int, folders: tuple[Path, ...]) -> None:
     from backend.slm.shelf import Models
     from spaces.choice import models_for
     from spaces.page import DEFAULT_LANGUAGE, build_page
-    from spaces.theme import css, theme
+    from spaces.theme import HEAD, css, theme
 
     found = []
     for folder in folders:
@@ -45,8 +45,8 @@ def main(host: str, port: int, folders: tuple[Path, ...]) -> None:
     # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
     page.queue(default_concurrency_limit=None, max_size=1000, api_open=True)
     _, address, _ = page.launch(
-        server_name=host, server_port=port, theme=theme(), css=css(), prevent_thread_lock=True, quiet=True,
-        footer_links=["api"], show_error=True, ssr_mode=False,
+        server_name=host, server_port=port, theme=theme(), css=css(), head=HEAD, prevent_thread_lock=True, quiet=True,
+        footer_links=[], show_error=True, ssr_mode=False,
     )  # fmt: skip
     click.echo(f"The app is at {address or f'http://{host}:{port}'} (Ctrl-C ends it).")
     default = models_for(models, DEFAULT_LANGUAGE)

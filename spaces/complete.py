@@ -42,15 +42,15 @@ def build(models: Models, visits: Visits, page_language: gr.State, default_langu
     )  # fmt: skip
     with gr.Row(elem_classes="actions"):
         write = gr.Button(words["write"], variant="primary", scale=3, min_width=160, elem_id="write")
-        surprise = gr.Button(words["surprise"], scale=1, min_width=100, elem_id="surprise")
+        surprise = gr.Button(words["surprise"], scale=1, min_width=130, elem_id="surprise")
         stop = gr.Button(words["stop"], variant="stop", scale=1, min_width=100, visible=False, elem_id="stop")
     story = gr.HTML(message_html(words["waiting"]), elem_id="story")
     rows = gr.JSON(visible="hidden", value=[], elem_id="rows")
     with gr.Row(elem_classes="actions", visible=False) as after:
-        again = gr.Button(words["again"], size="sm", min_width=110, elem_id="again")
-        copy = gr.Button(words["copy"], size="sm", min_width=70, elem_id="copy")
-        save_text = gr.Button(words["save_text"], size="sm", min_width=90, elem_id="save-text")
-        save_json = gr.Button(words["save_json"], size="sm", min_width=90, elem_id="save-json")
+        again = gr.Button(words["again"], size="sm", min_width=130, elem_id="again")
+        copy = gr.Button(words["copy"], size="sm", min_width=130, elem_id="copy")
+        save_text = gr.Button(words["save_text"], size="sm", min_width=130, elem_id="save-text")
+        save_json = gr.Button(words["save_json"], size="sm", min_width=130, elem_id="save-json")
     with gr.Accordion(words["settings"], open=False, elem_id="settings") as settings:
         with gr.Row():
             temperature = gr.Slider(0, 2, 0.8, step=0.05, label=words["temperature"], info=words["temperature_info"])

@@ -63,6 +63,14 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
+# Gradio confines the style sheet to its inner column; the space around that is set in the page's head.
+HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+.gradio-container .main.app { padding: .5rem 1rem 1.5rem !important; }
+@media (max-width: 640px) { .gradio-container .main.app { padding: .25rem .5rem 1rem !important; } }
+</style>"""
+
+
 def css() -> str:
     """The page's style sheet, and for each language its typefaces for stories."""
     rules = [(Path(__file__).parent / "style.css").read_text("utf-8")]
