@@ -30,6 +30,7 @@ class Tokenizer:
         self.bos_id, self.eos_id = backend.token_to_id(bos), backend.token_to_id(eos)
         if self.bos_id is None or self.eos_id is None:
             raise UserError(f"The tokenizer '{name}' does not know its bos '{bos}' or eos '{eos}'; choose one that has both.")
+        backend.encode_special_tokens = True  # "<eos>" in a text is text
 
     @property
     def vocab_size(self) -> int:
