@@ -1,13 +1,17 @@
 """`python -m evaluation quick`: the quick check over a file of completions, by model and language."""
 
 import json
+import math
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
+from backend.errors import UserError
 from backend.files import writing
-from evaluation.completions import Completion, read_completions, read_rows
+from evaluation.completions import Completion, read_completions
 from evaluation.quick_check import CHECKS, LABEL, quick_check
 from evaluation.text import words
 
@@ -21,47 +25,70 @@ from evaluation.text import words
 )
 @click.option("--column", default="story", show_default=True, help="the corpus's text column")
 @click.option("--language", help="for files that do not say it")
+@click.option("--reference", help="a model folder or Hub id: tells the stories' bits per byte under it")
 @click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every story's row")
-def quick(files: tuple[Path, ...], corpus: Path | None, column: str, language: str | None, out: Path | None) -> None:
+def quick(
+    files: tuple[Path, ...],
+    corpus: Path | None,
+    column: str,
+    language: str | None,
+    reference: str | None,
+    out: Path | None,
+) -> None:
     """Check completions offline. A heuristic on form, not a judge of meaning."""
     completions = [item for path in files for item in read_completions(path, language)]
-    known = corpus_words(corpus, column) if corpus else None
-    table, rows = check_all(completions, known)
+    extras = {}
+    if corpus:
+        extras["unknown_words"] = unknown_words(completions, corpus, column)
+    if reference:
+        from evaluation.perplexity import bits_per_byte
+
+        texts, openings = [item.completion for item in completions], [item.opening for item in completions]
+        extras["bits_per_byte"] = bits_per_byte(reference, texts, openings)
+    table, rows = check_all(completions, extras)
     click.echo(LABEL)
     click.echo(as_text(table))
     if out:
         with writing(out) as file:
-            json.dump(
-                {"label": LABEL, "checks": CHECKS, "table": table, "rows": rows}, file, ensure_ascii=False, indent=1
-            )
+            found = {"label": LABEL, "checks": CHECKS, "table": table, "rows": rows}
+            json.dump(found, file, ensure_ascii=False, indent=1)
 
 
-def corpus_words(path: Path, column: str = "story") -> frozenset[str]:
-    """Every word of a corpus, in lower case."""
-    known: set[str] = set()
-    for row in read_rows(path):
-        known.update(words(str(row.get(column, ""))))
-    return frozenset(known)
+def unknown_words(completions: list[Completion], corpus: Path, column: str = "story") -> list[float]:
+    """Of each completion the share of words that never occur in a corpus of JSON lines, which is read once."""
+    said = [words(item.completion) for item in completions]
+    wanted = {word for text in said for word in text}
+    with open(corpus, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not wanted:
+                break
+            try:
+                wanted.difference_update(words(json.loads(line)[column]) if line.strip() else ())
+            except (ValueError, KeyError, TypeError):
+                raise UserError(
+                    f"{corpus}:{number} is no JSON object with a text in '{column}'; name it with --column."
+                ) from None
+    return [sum(word in wanted for word in text) / len(text) if text else 0.0 for text in said]
 
 
-def check_all(completions: list[Completion], known: frozenset[str] | None = None) -> tuple[list[dict], list[dict]]:
-    """The table by model and language, and one row a story. Shares are 0…1."""
+def check_all(
+    completions: list[Completion], extras: Mapping[str, list[float]] = MappingProxyType({})
+) -> tuple[list[dict], list[dict]]:
+    """The table by model and language, and one row a story. Shares are 0…1. `extras` hold further measures by story."""
     groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
     rows = []
-    for item in completions:
+    for place, item in enumerate(completions):
         check = quick_check(item.opening, item.completion, item.language, item.finished)
         row = {"model": item.model, "language": item.language, "opening": item.opening, "index": item.index}
         row |= {key: value for key, value in check.as_dict().items() if key != "label"}
-        if known is not None:
-            said = words(item.completion)
-            row["unknown_words"] = sum(word not in known for word in said) / len(said) if said else 0.0
+        row |= {name: None if math.isnan(values[place]) else values[place] for name, values in extras.items()}
         row["completion"] = item.completion
         rows.append(row)
         groups[item.model, item.language].append(row)
-    return [_summary(model, language, group) for (model, language), group in sorted(groups.items())], rows
+    return [_summary(model, language, group, list(extras)) for (model, language), group in sorted(groups.items())], rows
 
 
-def _summary(model: str, language: str, rows: list[dict]) -> dict:
+def _summary(model: str, language: str, rows: list[dict], extras: list[str]) -> dict:
     texts = [row["completion"] for row in rows]
     summary = {"model": model, "language": language, "stories": len(rows), "score": _mean(rows, "score")}
     for name in CHECKS:
@@ -72,8 +99,8 @@ def _summary(model: str, language: str, rows: list[dict]) -> dict:
         summary[f"mean_{name}"] = _mean(rows, name)
     for name in ("words", "words_per_sentence"):
         summary[f"mean_{name}"] = _mean(rows, name)
-    if "unknown_words" in rows[0]:
-        summary["unknown_words"] = _mean(rows, "unknown_words")
+    for name in extras:
+        summary[f"mean_{name}"] = _mean(rows, name)
     summary["same_text_again"] = 1 - len(set(texts)) / len(texts)
     return summary
 

@@ -19,13 +19,19 @@ def radar(scores: Mapping[str, Mapping[str, Sequence[float]]], labels: Mapping[s
         anchor = "middle" if abs(x - _SIZE / 2) < 20 else ("start" if x > _SIZE / 2 else "end")
         lines = text.split(" ", 1)
         y -= 14 * (len(lines) - 1) if place == 0 else 0
-        spans = "".join(f'<tspan x="{x:.1f}" dy="{0 if i == 0 else 14}">{escape(line)}</tspan>' for i, line in enumerate(lines))
-        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">{spans}</text>')
+        spans = "".join(
+            f'<tspan x="{x:.1f}" dy="{0 if i == 0 else 14}">{escape(line)}</tspan>' for i, line in enumerate(lines)
+        )
+        parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">{spans}</text>'
+        )
     for (name, by_criterion), colour in zip(scores.items(), _COLOURS * len(scores), strict=False):
         mean, low, high = (_outline([by_criterion[c][i] for c in CRITERIA]) for i in range(3))
         if low != high:
             parts.append(f'<path d="{high} {low}" fill="{colour}" fill-opacity=".18" fill-rule="evenodd"/>')
-        parts.append(f'<path d="{mean}" fill="none" stroke="{colour}" stroke-width="2"><title>{escape(name)}</title></path>')
+        parts.append(
+            f'<path d="{mean}" fill="none" stroke="{colour}" stroke-width="2"><title>{escape(name)}</title></path>'
+        )
     height = _SIZE
     if len(scores) > 1:
         for place, (name, colour) in enumerate(zip(scores, _COLOURS * len(scores), strict=False)):
@@ -33,7 +39,9 @@ def radar(scores: Mapping[str, Mapping[str, Sequence[float]]], labels: Mapping[s
             parts.append(f'<circle cx="14" cy="{y - 4}" r="5" fill="{colour}"/>')
             parts.append(f'<text x="26" y="{y}" font-size="12" fill="currentColor">{escape(name)}</text>')
         height += 16 * len(scores) + 8
-    alternative = "; ".join(f"{name}: " + ", ".join(f"{c} {v[c][0]:.1f}" for c in CRITERIA) for name, v in scores.items())
+    alternative = "; ".join(
+        f"{name}: " + ", ".join(f"{c} {v[c][0]:.1f}" for c in CRITERIA) for name, v in scores.items()
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-60 0 {_SIZE + 120} {height}" role="img" '
         f'aria-label="{escape(alternative)}" style="max-width: 30rem; width: 100%">{"".join(parts)}</svg>'

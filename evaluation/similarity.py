@@ -6,6 +6,7 @@ Words are split by this project's own rule: the libraries' English rules drop ev
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from backend.errors import UserError
 from evaluation.text import words
 
 
@@ -57,8 +58,6 @@ def similarity(text: str, reference: str) -> Similarity:
 
 def bert_scores(texts: Sequence[str], references: Sequence[str], model: str) -> list[float]:
     """BERTScore F1 with a Hugging Face model; needs the extra package bert-score and torch."""
-    from backend.errors import UserError
-
     try:
         from bert_score import score
     except ImportError:
