@@ -1,0 +1,120 @@
+"""Questions to a judge and what becomes of its answers; who carries them there is the engine's or the app's business."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from evaluation.completions import Completion
+from evaluation.ratings import Rating
+from evaluation.rubrics import NotAScore, Scores, judge_prompt, read_scores
+from evaluation.text import as_language
+
+ATTEMPTS = 4  # times a story is asked about before its answer counts as refused
+_ANSWER_TOKENS = {"paper": 60, "strict": 160}
+MAX_TOKENS = 1000  # room for judges that think aloud
+
+
+@dataclass(frozen=True)
+class Question:
+    """One judgement to be had: a story, a judge, a rubric, and which of the k repeats it is."""
+
+    completion: Completion
+    judge: str
+    rubric: str
+    repeat: int
+
+    @property
+    def id(self) -> str:
+        """The same for the same question in every run, so that a journal knows what is answered."""
+        item = self.completion
+        facts = [
+            item.model,
+            item.language,
+            item.opening,
+            item.index,
+            item.completion,
+            self.judge,
+            self.rubric,
+            self.repeat,
+        ]
+        return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:24]
+
+    @property
+    def messages(self) -> list[dict]:
+        """What is sent."""
+        item = self.completion
+        name = as_language(item.language).english_name
+        return [{"role": "user", "content": judge_prompt(self.rubric, item.story, item.opening, name)}]
+
+    def rating(self, answer: str, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> Rating:
+        """The rating in an answer. Raises NotAScore."""
+        scores, item = read_scores(answer), self.completion
+        return Rating(
+            item.model, item.language, item.opening, item.index, self.judge, self.rubric, self.repeat, scores.values,
+            scores.reason, answer, item.completion, item.finished, input_tokens, output_tokens, cost,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take, before any call is made."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None  # None when no price is known
+
+    def __str__(self) -> str:
+        cost = "unknown cost (give --price-in and --price-out)" if self.cost is None else f"about ${self.cost:.2f}"
+        return f"{self.calls} calls, about {self.input_tokens:,} tokens in and {self.output_tokens:,} out, {cost}"
+
+
+def questions(completions: Sequence[Completion], judges: Sequence[str], rubric: str, repeats: int) -> list[Question]:
+    """Every story × judge × repeat; all judges and repeats of a story follow each other."""
+    return [Question(item, judge, rubric, k) for item in completions for judge in judges for k in range(repeats)]
+
+
+def estimate(asked: Iterable[Question], price_in: float | None = None, price_out: float | None = None) -> Estimate:
+    """Count calls and tokens; prices are dollars per million tokens."""
+    calls = tokens_in = tokens_out = 0
+    for question in asked:
+        calls += 1
+        tokens_in += estimated_tokens(question.messages[0]["content"])
+        tokens_out += _ANSWER_TOKENS[question.rubric]
+    known = price_in is not None and price_out is not None
+    cost = (tokens_in * price_in + tokens_out * price_out) / 1e6 if known else None
+    return Estimate(calls, tokens_in, tokens_out, cost)
+
+
+def estimated_tokens(text: str) -> int:
+    """Tokens of a text for a large model, roughly: 4 ASCII characters a token, 2 of any other script."""
+    ascii_characters = sum(character < "\x80" for character in text)
+    return ascii_characters // 4 + (len(text) - ascii_characters) // 2 + 4
+
+
+async def ask(provider, question: Question, attempts: int = ATTEMPTS) -> Rating:
+    """Ask a provider until its answer holds six numbers. Raises NotAScore after the last attempt, the provider's errors at once."""
+    for attempt in range(attempts):
+        # The first answer is the judge's own; only a second try, after an unreadable one, may differ from it.
+        answer = await provider.complete(
+            question.messages,
+            max_tokens=MAX_TOKENS,
+            temperature=0.0 if attempt == 0 else 0.3,
+            response_format={"type": "json_object"},
+        )
+        try:
+            return question.rating(answer.text, answer.input_tokens or 0, answer.output_tokens or 0, answer.cost or 0.0)
+        except NotAScore:
+            if attempt + 1 == attempts:
+                raise
+    raise AssertionError("attempts must be at least 1")
+
+
+def as_table(scores: Sequence[Scores | Rating]) -> dict[str, tuple[float, float, float]]:
+    """(mean, lowest, highest) by criterion over a few judgements of one story."""
+    rows = [item.scores if isinstance(item, Rating) else item.values for item in scores]
+    return {
+        name: (sum(r[name] for r in rows) / len(rows), min(r[name] for r in rows), max(r[name] for r in rows))
+        for name in rows[0]
+    }
