@@ -77,8 +77,8 @@ def build(models: Models, visits: Visits, page_language: gr.State, default_langu
             change = gr.update(value=spoken) if spoken != language else gr.skip()
             yield begun, [], gr.update(visible=True), change, gr.skip()
             drafts = [Draft(name, first + index) for index in range(int(count))]
-            async for drafts in write_stories(models, drafts, text, sampling, stopped):
-                if not all(draft.text or draft.ending for draft in drafts[:1]):
+            async for _ in write_stories(models, drafts, text, sampling, stopped):
+                if not any(draft.text or draft.ending for draft in drafts):
                     continue
                 yield shelf([_shown(d, text, spoken, words) for d in drafts]), gr.skip(), gr.skip(), gr.skip(), gr.skip()
             failed = [draft.ending for draft in drafts if draft.failed]

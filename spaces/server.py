@@ -1,0 +1,69 @@
+"""The web server: the page at /, and beside it what programs ask for."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+
+from backend.errors import UserError
+from backend.slm.shelf import Models
+from spaces.choice import models_for
+from spaces.page import DEFAULT_LANGUAGE, build_page
+from spaces.theme import HEAD, css, theme
+
+
+def serve(models: Models, host: str, port: int, started: Callable[[str], None]) -> None:
+    """Serve until interrupted; `started` gets the address. Port 0 takes a free one.
+
+    Raises UserError when the port is taken or the host is none of this machine's.
+    """
+    listener = _listen(host, port)
+    server = uvicorn.Server(
+        uvicorn.Config(build_app(models), log_level="warning", timeout_graceful_shutdown=2, ws="none", proxy_headers=True)
+    )
+    name = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (told, not bound)
+    started(f"http://{name}:{listener.getsockname()[1]}")
+    threading.Thread(target=_warm, args=(models,), daemon=True).start()
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listener.close()
+        models.close()
+
+
+def build_app(models: Models) -> FastAPI:
+    """The page and the interfaces for programs as one ASGI app."""
+    page = build_page(models)
+    # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
+    page.queue(default_concurrency_limit=None, max_size=1000)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    return gr.mount_gradio_app(
+        app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UserError(f"{host}:{port} cannot be had ({error.strerror}); choose another --port or --host.") from None
+    listener.listen(256)
+    return listener
+
+
+def _warm(models: Models) -> None:
+    """Load the model that most visitors meet first, so that the first story need not wait for it."""
+    for name in models_for(models, DEFAULT_LANGUAGE)[:1]:
+        try:
+            with models.lend(name):
+                pass
+        except UserError:
+            pass  # the visitor who asks for it is told

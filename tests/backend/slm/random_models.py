@@ -1,0 +1,35 @@
+"""Small untrained models in stock folders, for tests of serving: their text is noise, but always the same noise."""
+
+from pathlib import Path
+
+from backend.languages import language_names, load_language
+from backend.tokenizer import train_tokenizer
+
+SIZES = {
+    "qwen3": {"hidden_size": 256, "num_hidden_layers": 6, "tie_word_embeddings": False, "num_key_value_heads": 4},
+    "qwen3-tied": {"hidden_size": 128, "num_hidden_layers": 4, "tie_word_embeddings": True, "num_key_value_heads": 2},
+    "qwen3-slow": {"hidden_size": 768, "num_hidden_layers": 10, "tie_word_embeddings": True, "num_key_value_heads": 4},
+    "llama": {"hidden_size": 128, "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 2},
+}
+
+
+def write_random_model(folder: Path, kind: str = "qwen3", vocab_size: int = 1024, languages: tuple[str, ...] = ()) -> Path:
+    """An untrained model of one of SIZES, with bf16 weights and a tokenizer of the languages' openings."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+    texts = [opening for name in language_names() for opening in load_language(name).openings()]
+    tokenizer = train_tokenizer(texts, vocab_size)
+    size = SIZES[kind]
+    config_class, model_class = (LlamaConfig, LlamaForCausalLM) if kind == "llama" else (Qwen3Config, Qwen3ForCausalLM)
+    torch.manual_seed(0)
+    config = config_class(
+        **size, vocab_size=tokenizer.vocab_size, intermediate_size=3 * size["hidden_size"], num_attention_heads=4,
+        head_dim=size["hidden_size"] // 4, max_position_embeddings=512, rope_theta=10000.0, initializer_range=0.1,
+        bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, dtype="bfloat16",
+    )  # fmt: skip
+    model_class(config).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save(folder)
+    codes = [load_language(name).code for name in languages]
+    (folder / "README.md").write_text(f"---\nlanguage: [{', '.join(codes)}]\n---\n" if codes else "# untrained\n", "utf-8")
+    return folder
