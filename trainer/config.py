@@ -34,7 +34,7 @@ class TrainConfig:
     batch_size: int = 8  # windows of block_size tokens a device and micro-step
     gradient_accumulation: int = 1
     optimizer: str = "muon"  # muon: Muon for matrices, AdamW for the rest; adamw: AdamW alone
-    learning_rate: float = 0.008  # AdamW's
+    learning_rate: float = 0.016  # AdamW's
     matrix_learning_rate: float = 0.01  # Muon's
     newton_schulz_steps: int = 5  # of Muon: fewer are cheaper and less exact
     weight_decay: float = 0.1
