@@ -16,10 +16,15 @@ _BLOCK = 32  # tokens of a KV block on a CPU
 
 
 class Request:
-    """A story under way. `deliver` gets each list of new token ids and at last None, in the batcher's thread."""
+    """A story under way. `deliver` gets each list of new token ids and at last None, in the batcher's thread.
 
-    def __init__(self, ids: list[int], sampling: Sampling, deliver: Callable[[list[int] | None], None], urgent: bool):
-        self.ids, self.sampling, self.deliver, self.urgent = ids, sampling, deliver, urgent
+    With `scoring` nothing is told: the request's own tokens are delivered, as pairs of id and log probability.
+    """
+
+    def __init__(
+        self, ids: list[int], sampling: Sampling, deliver: Callable[[list | None], None], urgent: bool, scoring: bool = False
+    ):
+        self.ids, self.sampling, self.deliver, self.urgent, self.scoring = ids, sampling, deliver, urgent, scoring
         self.cancelled = False
         self.error: Exception | None = None
         self.handle = None
@@ -111,7 +116,7 @@ class Batcher:
             self._end(request)
         while self._waiting and len(self._active) < MAX_ACTIVE:
             request = self._waiting.popleft()
-            request.handle = self._add(request.ids, request.sampling)
+            request.handle = self._add(request.ids, request.sampling, scoring=request.scoring)
             self._active.append(request)
         if not self._active:
             return
@@ -128,8 +133,9 @@ class Batcher:
         running = handle.get_status().name == "RUNNING"
         while handle.can_read():
             for output in handle.read().values():
-                if not request.cancelled and output.generated_ids:
-                    request.deliver(output.generated_ids)
+                ids = output.generated_ids
+                if ids and not request.cancelled:
+                    request.deliver(list(zip(ids, output.generated_log_probs, strict=True)) if request.scoring else ids)
         if running and request.cancelled:
             handle.cancel()
         if not running or request.cancelled:
@@ -161,7 +167,7 @@ class Batcher:
             if self._pipeline.has_non_finished_requests():
                 self._pipeline.step()
 
-    def _add(self, ids: list[int], sampling: Sampling, ignore_eos: bool = False):
+    def _add(self, ids: list[int], sampling: Sampling, ignore_eos: bool = False, scoring: bool = False):
         import openvino
         import openvino_genai
 
@@ -172,7 +178,9 @@ class Batcher:
         config.eos_token_id = self._eos_id
         config.max_new_tokens = max(1, min(sampling.max_tokens + extra, self._context - len(ids)))
         config.repetition_penalty = sampling.repetition_penalty
-        if sampling.temperature > 0:
+        if scoring:
+            config.echo, config.logprobs, config.max_new_tokens = True, 1, 1
+        elif sampling.temperature > 0:
             config.do_sample = True
             config.temperature = sampling.temperature
             config.top_p = sampling.top_p

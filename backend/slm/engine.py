@@ -117,6 +117,22 @@ class Engine:
                 request.cancel()
         return done
 
+    def score(self, text: str, ended: bool = False) -> list[tuple[int, float]]:
+        """Each token of a text with its log probability (nats) after what stands before it; eos too when `ended`.
+
+        Raises UserError for a text that is longer than the context.
+        """
+        ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
+        if len(ids) >= self.context:
+            raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
+        received: queue.SimpleQueue = queue.SimpleQueue()
+        request = Request(ids, Sampling(temperature=0, max_tokens=1), received.put, urgent=True, scoring=True)
+        self._batcher.submit(request)
+        pairs: list[tuple[int, float]] = []
+        while (more := _received(received.get(), request)) is not None:
+            pairs += more
+        return pairs[1 : len(ids)]  # without bos, and without the token drawn at the end
+
     def prompt_ids(self, text: str) -> list[int]:
         """bos and the opening's tokens. Raises UserError for an opening that leaves no room for a story."""
         ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text.rstrip())]

@@ -1,5 +1,6 @@
 """The running app, asked by programs."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_complete_streams_and_ends_with_the_whole_story_without_torch(client):
     assert story.startswith("एक छोटी चिड़िया")
     assert len(story) > 60
     outputs = job.outputs()
-    assert all(later.startswith(earlier) for earlier, later in zip(outputs, outputs[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(outputs))
     assert outputs[-1] == story
     assert client.predict("एक छोटी चिड़िया", model="noise", max_tokens=60, seed=3, api_name="/complete") == story
     assert client.predict("एक छोटी चिड़िया", model="noise", max_tokens=60, seed=4, api_name="/complete") != story

@@ -106,3 +106,21 @@ def test_a_bad_folder_gets_one_clear_sentence(folders, tmp_path, what):
     _spoil(copy, what)
     with pytest.raises(UserError, match=r"copy"):
         cached_gguf(copy)
+
+
+def test_scores_are_the_log_probabilities_of_transformers(folders):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    engine = Engine(folders["qwen3"], weight_format="F16")
+    model = AutoModelForCausalLM.from_pretrained(folders["qwen3"], dtype=torch.float32)
+    try:
+        pairs = engine.score("एक छोटी चिड़िया और एक पेड़", ended=True)
+        ids = [engine.tokenizer.bos_id, *(token for token, _ in pairs)]
+        assert ids[-1] == engine.tokenizer.eos_id
+        expected = model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+        assert np.abs(np.array([score for _, score in pairs]) - expected.detach().numpy()).max() < 0.01
+        with pytest.raises(UserError, match="shorten"):
+            engine.score("a b " * 2000)
+    finally:
+        engine.close()
