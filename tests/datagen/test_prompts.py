@@ -62,7 +62,7 @@ def test_shards_are_disjoint_and_complete():
     prompts = Prompts("english", "2+", seed=5)
     whole = [prompt.id for prompt in prompts.shard(101)]
     parts = [[prompt.id for prompt in prompts.shard(101, shard, 4)] for shard in range(4)]
-    assert sorted(whole) == sorted(sum(parts, []))
+    assert sorted(whole) == sorted(id for part in parts for id in part)
     assert len(set(whole)) == 101
 
 
