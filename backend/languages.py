@@ -30,6 +30,7 @@ class Language:
     books: tuple[str, ...] = ()
     feature_example: str = ""
     genders: tuple[str, ...] = ()
+    name_suffixes: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)
 
     def in_script(self, character: str) -> bool:

@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "datagen.tell",
     "prompts": "datagen.tell",
     "tell": "datagen.tell",
+    "corpus": "datagen.corpus",
 }
 
 

@@ -1,0 +1,77 @@
+"""`python -m datagen corpus`: the training mix of the bundled models, made of the project's own text alone."""
+
+import json
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import click
+from tqdm import tqdm
+
+from backend.errors import UserError
+from backend.files import writing
+from backend.languages import Language, load_language
+from datagen.prompts import Prompts
+from datagen.renaming import Names
+from datagen.storyteller.teller import load_storyteller
+from datagen.words import load_words
+
+HELD_OUT = 5  # every fifth whole story is kept out of training
+
+
+def whole_stories(language: Language, held_out: bool) -> list[dict]:
+    """The rows of `stories.jsonl` of one side of the split; none where the language has no such file."""
+    path = language.folder / "stories.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    rows = [json.loads(unicodedata.normalize("NFC", line)) for line in lines if line.strip()]
+    return [row for number, row in enumerate(rows) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
+
+
+def told_stories(name: str, count: int, seed: int, renamed: float) -> Iterator[str]:
+    """Stories of the storyteller; in a share of them the people bear other names, half of those made up."""
+    teller, names, dice = load_storyteller(name), Names(load_words(name)), Random(seed)
+    for prompt in Prompts(name, seed=seed).range(0, count):
+        story = teller.tell(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, seed=prompt.text)
+        yield names.rename(story, names.found(story), dice) if dice.random() < renamed else story
+
+
+def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
+    """The whole stories of the training side, again and again, each time but the first with other names."""
+    language, names, dice = load_language(name), Names(load_words(name)), Random(seed)
+    for repeat in range(repeats):
+        for row in whole_stories(language, held_out=False):
+            people = row.get("names") or names.found(row["story"])
+            yield names.rename(row["story"], people, dice) if repeat else row["story"]
+
+
+@click.command()
+@click.argument("languages", nargs=-1, required=True)
+@click.option("--count", default=50_000, show_default=True, type=click.IntRange(min=1), help="told stories a language")
+@click.option("--repeats", default=20, show_default=True, type=click.IntRange(min=0), help="of each whole story")
+@click.option("--renamed", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share of told stories with other names")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def corpus(languages: tuple[str, ...], count: int, repeats: int, renamed: float, seed: int, out: Path) -> None:
+    """Write OUT/train/LANGUAGE.jsonl and OUT/held-out/LANGUAGE.jsonl."""
+    for name in languages:
+        language = load_language(name)
+        if count > len(Prompts(name)):
+            raise UserError(f"{name} has {len(Prompts(name))} prompts a seed; ask for at most as many with --count.")
+        total = count + repeats * len(whole_stories(language, held_out=False))
+        stories: list[str] = []
+        for source in (told_stories(name, count, seed, renamed), repeated_stories(name, repeats, seed)):
+            for story in tqdm(source, desc=name, unit=" stories", initial=len(stories), total=total, disable=not sys.stderr.isatty()):
+                stories.append(story)
+        Random(seed).shuffle(stories)
+        _write(out / "train" / f"{name}.jsonl", stories)
+        _write(out / "held-out" / f"{name}.jsonl", [row["story"] for row in whole_stories(language, held_out=True)])
+        sizes = Counter(len(story.split()) // 50 * 50 for story in stories)
+        click.echo(f"{name}: {len(stories)} stories; words: " + ", ".join(f"{low}+: {n}" for low, n in sorted(sizes.items())))
+
+
+def _write(path: Path, stories: list[str]) -> None:
+    with writing(path) as file:
+        file.writelines(json.dumps({"story": story}, ensure_ascii=False) + "\n" for story in stories)

@@ -1,0 +1,85 @@
+"""Gives the people of a finished story other names, so that a model learns to carry any name and not a few by heart."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from random import Random
+
+import regex
+
+from backend.languages import Language
+from datagen.words import WordLists
+
+_GRAPHEME = regex.compile(r"\X")
+_LETTER = r"[\w\u0900-\u0963\u0971-\u0DFF]"  # \w leaves out vowel signs, which go on with a word as letters do
+_WORD = re.compile(rf"{_LETTER}+")
+_ASCII_SYLLABLE = re.compile(r"[^aeiouy]*[aeiouy]+(?:[^aeiouy]+$)?|[^aeiouy]+$", re.IGNORECASE)
+_INDIC_VOWEL = re.compile(r"VOWEL SIGN|LETTER (?:VOCALIC )?(?:A|AA|I|II|U|UU|R|E|AI|O|AU)$")
+
+
+class Names:
+    """Names of children by gender, from the language's characters, and made-up ones joined from their halves.
+
+    A name that is also a word of the language's plots (दिया, a lamp or "gave") is never replaced.
+    """
+
+    def __init__(self, words: WordLists):
+        self.language: Language = words.language
+        self.by_gender: dict[str, list[str]] = {}
+        for row in words.characters:
+            if row.kind == "child" and " " not in row["word"]:
+                self.by_gender.setdefault(row.gender, []).append(row["word"])
+        folder = self.language.folder
+        texts = [path.read_text("utf-8") for path in (folder / "phrases.txt", *sorted((folder / "plots").glob("*.txt")))]
+        spoken = set(_WORD.findall(unicodedata.normalize("NFC", "\n".join(texts))))
+        spoken |= {row["word"] for rows in (words.nouns, words.verbs, words.adjectives) for row in rows}
+        self._gender = {name: gender for gender, names in self.by_gender.items() for name in names if name not in spoken}
+        self._pattern = self._looking_for(self._gender)
+
+    def found(self, story: str) -> dict[str, str]:
+        """The children's names of the language's list that stand in a story, with their gender."""
+        return {name: self._gender[name] for name in dict.fromkeys(self._pattern.findall(story))}
+
+    def draw(self, like: str, gender: str, dice: Random, made_up: float = 0.5) -> str:
+        """A name of this gender whose last letter is of the same kind as that of `like`, so that its endings fit."""
+        pool = [name for name in self.by_gender.get(gender, ()) if _ending(name) == _ending(like)]
+        if not pool:
+            return like
+        name = dice.choice(pool)
+        return _join(dice.choice(self.by_gender[gender]), name, dice) if dice.random() < made_up else name
+
+    def rename(self, story: str, names: Mapping[str, str], dice: Random, made_up: float = 0.5) -> str:
+        """The story with every name of `names` (name: gender) replaced, each by another, everywhere."""
+        new: dict[str, str] = {}
+        for name, gender in names.items():
+            drawn = self.draw(name, gender, dice, made_up)
+            # Two people of a story must not come out alike, nor like a word that it uses.
+            if drawn not in new.values() and drawn not in story:
+                new[name] = drawn
+        if not new:
+            return story
+        return self._looking_for(new).sub(lambda match: new[match.group()], story)
+
+    def _looking_for(self, names: Mapping[str, str]) -> re.Pattern:
+        either = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        suffixes = "|".join(map(re.escape, sorted(self.language.name_suffixes, key=len, reverse=True)))
+        return re.compile(rf"(?<!{_LETTER})(?:{either})(?=(?:{suffixes})?(?!{_LETTER}))")
+
+
+def _ending(name: str) -> str:
+    """The last letter where it is a vowel, 'c' for a name that ends in a consonant."""
+    last = name[-1].lower()
+    if last.isascii():
+        return last if last in "aeiouy" else "c"
+    return last if _INDIC_VOWEL.search(unicodedata.name(last, "")) else "c"
+
+
+def _syllables(name: str) -> list[str]:
+    return _ASCII_SYLLABLE.findall(name) if name.isascii() else _GRAPHEME.findall(name)
+
+
+def _join(first: str, second: str, dice: Random) -> str:
+    """The beginning of one name and the end of another, cut between syllables."""
+    head, tail = _syllables(first), _syllables(second)
+    begin = head[: dice.randint(1, max(1, len(head) - 1))]
+    return "".join(begin + [part.lower() for part in tail[min(1, len(tail) - 1) :]])
