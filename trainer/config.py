@@ -44,7 +44,7 @@ class TrainConfig:
     max_gradient_norm: float = 1.0
     mixed_precision: str = "bf16"  # bf16 or no
     compile: bool = False
-    threads: int = 0  # CPU threads; 0: as torch decides
+    threads: int = 0  # CPU threads a process; 0: its share of the cores
 
     seed: int = 0
     eval_every: int = 100

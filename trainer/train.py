@@ -58,8 +58,9 @@ def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
 
 def train(config: TrainConfig) -> bool:
     """Run to `max_steps` from the newest checkpoint or from the start. Returns False when it was stopped before."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    # accelerate's launcher leaves one thread a process, whatever the number of cores.
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // processes))
     stop = _Stop()
     on_cpu = not torch.cuda.is_available()
     accelerator = Accelerator(
