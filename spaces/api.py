@@ -10,6 +10,7 @@ from backend.languages import load_language
 from backend.slm.sampling import Sampling
 from backend.slm.shelf import Models
 from spaces.choice import choose_model
+from spaces.labels import labels
 from spaces.opening import clean_opening, language_of
 from spaces.writing import Draft, draw_seed, write_stories
 
@@ -38,13 +39,14 @@ def add_complete(models: Models) -> None:
             seed: the same seed gives the same story; by default a new one is drawn
         """
         try:
+            words = labels("english")
             load_language(language)
             text = clean_opening(opening)
             spoken = language_of(text, language)
-            draft = Draft(choose_model(models, model, spoken), draw_seed(seed))
+            draft = Draft(choose_model(models, model, spoken), draw_seed(seed, words))
             sampling = Sampling(temperature, top_k, max_tokens=max_tokens)
             shown = None
-            async for _ in write_stories(models, [draft], text, sampling, asyncio.Event()):
+            async for _ in write_stories(models, [draft], text, sampling, asyncio.Event(), words):
                 if draft.text and draft.text != shown:
                     shown = draft.text
                     yield text + shown

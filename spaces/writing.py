@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from backend.errors import UserError
+from backend.slm.engine import TooLong
 from backend.slm.sampling import MAX_SEED, Sampling
 from backend.slm.shelf import Models
 
@@ -33,8 +34,11 @@ class Draft:
         return " " in self.ending
 
 
-def draw_seed(seed: float | int | str | None) -> int:
-    """The visitor's seed, or a new one for an empty field. Raises UserError for what is no whole number of 0 or more."""
+def draw_seed(seed: float | int | str | None, words: dict) -> int:
+    """The visitor's seed, or a new one for an empty field. Raises UserError for what is no whole number of 0 or more.
+
+    `words` are the labels of the page's language, here and below.
+    """
     if seed is None or str(seed).strip() == "":
         return random.SystemRandom().randrange(1_000_000)
     try:
@@ -42,18 +46,18 @@ def draw_seed(seed: float | int | str | None) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= MAX_SEED:
-        raise UserError(f"The seed '{str(seed)[:40]}' is no whole number from 0 to {MAX_SEED}; leave it empty for a new one.")
+        raise UserError(words["bad_seed"].format(seed=str(seed)[:40], limit=MAX_SEED))
     return number
 
 
 async def write_stories(
-    models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event
+    models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event, words: dict
 ) -> AsyncIterator[list[Draft]]:
     """The drafts again and again while they grow, the last time when all have ended.
 
     Setting `stop`, closing the iterator or cancelling its task frees the engine at once.
     """
-    tasks = [asyncio.create_task(_write(models, draft, opening, sampling)) for draft in drafts]
+    tasks = [asyncio.create_task(_write(models, draft, opening, sampling, words)) for draft in drafts]
     stopped = asyncio.create_task(stop.wait())
     try:
         left = set(tasks)
@@ -75,7 +79,7 @@ async def write_stories(
             task.cancel()
 
 
-async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling) -> None:
+async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict) -> None:
     lending = models.lend(draft.model)
     loading = asyncio.ensure_future(asyncio.to_thread(lending.__enter__))
     try:
@@ -88,7 +92,7 @@ async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling)
         raise
     if engine.load >= MAX_WAITING:
         lending.__exit__(None, None, None)
-        draft.ending = f"{engine.load} stories are being told just now, as many as this machine bears; try again in a moment."
+        draft.ending = words["busy"].format(count=engine.load)
         return
     story = engine.story(opening, replace(sampling, seed=draft.seed))
     started = 0.0
@@ -99,10 +103,12 @@ async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling)
                 draft.text, draft.tokens = story.text, story.tokens
                 draft.seconds = time.perf_counter() - started
         draft.text, draft.ending = story.text, story.reason
+    except TooLong as error:
+        draft.ending = words["too_many_tokens"].format(tokens=error.tokens, limit=error.context, characters=error.characters)
     except UserError as error:
         draft.ending = str(error)
     except RuntimeError as error:
-        draft.ending = f"The model failed while it was writing ({str(error)[:120]}); please try again."
+        draft.ending = words["model_failed"].format(error=str(error)[:120])
     finally:
         story.stop()
         draft.text = story.text

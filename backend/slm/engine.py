@@ -22,6 +22,17 @@ _ROOM = 16  # tokens that an opening must leave for its story
 _AT_ONCE = 32  # stories of one complete_many in the batch; the rest of its slots are for readers who wait
 
 
+class TooLong(UserError):
+    """An opening that leaves no room for a story; `characters` is about what would fit."""
+
+    def __init__(self, tokens: int, context: int, characters: int):
+        self.tokens, self.context, self.characters = tokens, context, characters
+        super().__init__(
+            f"The opening has {tokens:,} tokens, but this model reads {context}, its story included; "
+            f"shorten it to about {characters:,} characters."
+        )
+
+
 class Engine:
     """`stream` for a reader who waits, `complete_many` for many stories; all share one batch."""
 
@@ -58,7 +69,7 @@ class Engine:
     def stream(self, prompt_text: str, sampling: Sampling = _DEFAULT) -> Iterator[str]:
         """Text deltas of one story, without its opening. Closing the iterator frees the slot.
 
-        Raises UserError for an opening that leaves no room for a story.
+        Raises TooLong for an opening that leaves no room for a story.
         """
         story = self.story(prompt_text, sampling)
         received: queue.SimpleQueue = queue.SimpleQueue()
@@ -134,13 +145,10 @@ class Engine:
         return pairs[1 : len(ids)]  # without bos, and without the token drawn at the end
 
     def prompt_ids(self, text: str) -> list[int]:
-        """bos and the opening's tokens. Raises UserError for an opening that leaves no room for a story."""
+        """bos and the opening's tokens. Raises TooLong for an opening that leaves no room for a story."""
         ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text.rstrip())]
         if len(ids) + _ROOM > self.context:
-            raise UserError(
-                f"The opening has {len(ids):,} tokens, but this model reads {self.context}, its story included; "
-                f"shorten it to about {len(text) * self.context // (2 * len(ids)):,} characters."
-            )
+            raise TooLong(len(ids), self.context, len(text) * self.context // (2 * len(ids)))
         return ids
 
     @contextmanager

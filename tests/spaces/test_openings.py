@@ -66,8 +66,9 @@ def test_every_page_language_has_every_label():
 
 
 def test_seeds():
-    assert draw_seed("42") == 42
-    assert len({draw_seed("") for _ in range(20)}) > 15
+    words = labels("english")
+    assert draw_seed("42", words) == 42
+    assert len({draw_seed("", words) for _ in range(20)}) > 15
     for wrong in ("-1", "abc", "1.5", str(2**40)):
         with pytest.raises(UserError, match="seed"):
-            draw_seed(wrong)
+            draw_seed(wrong, words)

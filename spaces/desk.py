@@ -1,0 +1,72 @@
+"""What the tabs share: the models, who is visiting, the page's language, and parts that one tab lends another."""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import gradio as gr
+from gradio.blocks import Block
+
+from backend.languages import language_names, load_language
+from backend.slm.shelf import Models
+from spaces.labels import all_labels, labels
+from spaces.story import message_html
+from spaces.visits import Visits
+
+Part = TypeVar("Part", bound=Block)
+# Of events that only the page itself uses: no endpoint for programs, no progress bar over the page.
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass
+class Desk:
+    """Handed to each tab's `build(desk)` while the page is laid out."""
+
+    models: Models
+    visits: Visits
+    default_language: str
+    page_language: gr.State
+    labelled: list[tuple[str, Block]] = field(default_factory=list)
+    stories_to_judge: list[tuple[gr.Button, gr.JSON]] = field(default_factory=list)  # buttons, and the rows they send
+
+    @property
+    def words(self) -> dict:
+        """The labels that the page starts with."""
+        return labels("english")
+
+    def label(self, key: str, part: Part) -> Part:
+        """Let the page language set this part's words, those of `key` in spaces/labels/; gives the part back."""
+        self.labelled.append((key, part))
+        return part
+
+    def languages(self) -> list[tuple[str, str]]:
+        """(native name, name) of every story language, the default first."""
+        names = sorted(language_names(), key=lambda name: name != self.default_language)
+        return [(load_language(name).native_name, name) for name in names]
+
+
+def relabel(key: str, part: Block, words: dict, value: object) -> dict:
+    """The update that gives a part its words. `value` is what an HTML part shows now: only a hint is replaced."""
+    if isinstance(part, gr.HTML):
+        hints = {message_html(known[key]) for known in all_labels().values() if key in known}
+        if key.endswith("_note"):
+            return gr.update(value=note_html(words[key]))
+        return gr.update(value=message_html(words[key])) if value in hints else gr.skip()
+    if isinstance(part, gr.Button):
+        return gr.update(value=words[key])
+    update = {"label": words[key]}
+    for name in ("info", "placeholder"):
+        if f"{key}_{name}" in words:
+            update[name] = words[f"{key}_{name}"]
+    if f"{key}_choices" in words:
+        update["choices"] = choices(words, key)
+    return gr.update(**update)
+
+
+def choices(words: dict, key: str) -> list[tuple[str, str]]:
+    """(text, value) of a choice whose texts follow the page's language."""
+    return [(text, str(value)) for value, text in words[f"{key}_choices"].items()]
+
+
+def note_html(text: str) -> str:
+    """Small print."""
+    return f'<p class="note">{text}</p>'

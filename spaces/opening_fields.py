@@ -1,0 +1,56 @@
+"""Language, opening and example openings, which several tabs ask for in the same way."""
+
+import random
+from dataclasses import dataclass
+
+import gradio as gr
+
+from backend.languages import load_language
+from spaces.desk import PRIVATE, Desk
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class OpeningFields:
+    """The parts, for wiring."""
+
+    language: gr.Radio
+    text: gr.Textbox
+    examples: gr.Dataset
+
+
+def language_field(desk: Desk, prefix: str = "") -> gr.Radio:
+    """The choice of the story's language."""
+    radio = gr.Radio(
+        desk.languages(), value=desk.default_language, label=desk.words["story_language"],
+        elem_id=f"{prefix}language", elem_classes="languages", scale=3,
+    )  # fmt: skip
+    return desk.label("story_language", radio)
+
+
+def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> OpeningFields:
+    """The opening and a few examples that follow the language."""
+    words = desk.words
+    text = gr.Textbox(
+        label=words["opening"], placeholder=words["opening_placeholder"], lines=3, max_lines=8, autofocus=not prefix,
+        elem_id=f"{prefix}opening", elem_classes="opening-field",
+    )  # fmt: skip
+    examples = gr.Dataset(
+        components=[gr.Textbox(visible=False)], samples=example_openings(desk.default_language), label=words["examples"],
+        type="values", elem_classes="examples", elem_id=f"{prefix}examples",
+    )  # fmt: skip
+    examples.click(lambda sample: sample[0], examples, text, **PRIVATE)
+    desk.label("opening", text)
+    desk.label("examples", examples)
+    return OpeningFields(language, text, examples)
+
+
+def example_openings(language: str) -> list[list[str]]:
+    """The first few openings of a language, as a Dataset's samples."""
+    return [[opening] for opening in load_language(language).openings()[:EXAMPLES]]
+
+
+def any_opening(language: str) -> str:
+    """One of the language's openings."""
+    return random.choice(load_language(language).openings())
