@@ -33,7 +33,7 @@ test: setup browser
 
 # The whole pipeline in miniature, offline, and the app on the model just trained.
 demo: setup
-	.venv/bin/python demo.py --host $(HOST) --port $(PORT)
+	./demo.sh demo --host $(HOST) --port $(PORT)
 
 bench: setup
 	.venv/bin/python -m bench $(BENCH)
