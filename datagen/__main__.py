@@ -12,6 +12,9 @@ COMMANDS = {
     "prompts": "datagen.tell",
     "tell": "datagen.tell",
     "corpus": "datagen.corpus",
+    "stories": "datagen.stories",
+    "status": "datagen.progress",
+    "export": "datagen.export",
 }
 
 

@@ -1,7 +1,7 @@
 """Prompts: every one a unique choice of noun, verb, adjective and feature, as a function of its index."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,14 @@ class Prompts:
             )
         for first in range(start, stop, 8192 * step):
             yield from self._prompts(np.arange(first, min(stop, first + 8192 * step), step))
+
+    def at(self, indices: Sequence[int]) -> Iterator[Prompt]:
+        """The prompts of these indices, each below the number of prompts."""
+        yield from self._prompts(np.asarray(indices, np.int64))
+
+    def id(self, index: int) -> str:
+        """The id of the prompt of an index, without making the prompt."""
+        return f"{self.language}-{self.complexity}-{self.seed}-{index}"
 
     def shard(self, count: int, shard: int = 0, shards: int = 1) -> Iterator[Prompt]:
         """Of the first `count` prompts those whose index is `shard` modulo `shards`."""

@@ -36,8 +36,8 @@ _FIVE = """Let nature and village life surround the story, and give it supportin
 _MORE = {"2": "", "2+": "", "3": _THREE, "4": _THREE + _FOUR, "4+": _THREE + _FOUR, "5": _THREE + _FOUR + _FIVE}
 
 
-def template(language: Language, complexity: str) -> Callable[[str, str, str, str], str]:
-    """A function (noun, verb, adjective, feature) -> prompt text for one language and complexity.
+def template_text(language: Language, complexity: str) -> str:
+    """A text for `str.format` with the slots noun, verb, adjective and feature.
 
     Complexity 2 is the paper's own text, word for word.
     """
@@ -54,6 +54,12 @@ def template(language: Language, complexity: str) -> Callable[[str, str, str, st
     text = (text + _ANSWER).replace("{", "{{").replace("}", "}}")
     for name in ("noun", "verb", "adjective", "feature"):
         text = text.replace(f"<{name}>", f"{{{name}}}")
+    return text
+
+
+def template(language: Language, complexity: str) -> Callable[[str, str, str, str], str]:
+    """A function (noun, verb, adjective, feature) -> prompt text for one language and complexity."""
+    text = template_text(language, complexity)
     return lambda noun, verb, adjective, feature: text.format(
         noun=noun, verb=verb, adjective=adjective, feature=feature
     )

@@ -5,7 +5,7 @@ import re
 
 from backend.errors import UserError
 from backend.languages import language_names, load_language
-from backend.llm.provider import Completion, Refused
+from backend.llm.provider import Completion, ProviderError, Refused
 from datagen.storyteller.teller import load_storyteller
 
 _WORDS = {
@@ -40,10 +40,21 @@ class StorytellerProvider:
 
     name = "storyteller"
     model = "story-grammar"
+    batch_size = 256
+
+    def complete_many(self, batch: list[list[dict]]) -> list[Completion | ProviderError]:
+        """The answers to a list of messages, or what `complete` would raise in their place."""
+        return [self._answer(messages) for messages in batch]
 
     async def complete(self, messages, *, max_tokens=None, temperature=None, response_format=None) -> Completion:
         """Answers the last message. Raises Refused for a text that is not one of the project's prompts."""
+        told = self._answer(messages)
+        if isinstance(told, ProviderError):
+            raise told
+        return told
+
+    def _answer(self, messages: list[dict]) -> Completion | ProviderError:
         try:
-            return Completion(text=answer(messages[-1]["content"]))
+            return Completion(answer(messages[-1]["content"]), finish_reason="stop", cost=0.0)
         except UserError as error:
-            raise Refused(str(error)) from None
+            return Refused(str(error))
