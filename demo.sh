@@ -20,7 +20,7 @@ $python trainer/prepare.py --dataset "$out/dataset" --tokenizer train:2048 --out
 
 # tokens -> checkpoint -> a stock Hugging Face model folder
 $python -m accelerate.commands.launch trainer/train.py trainer/configs/demo.yaml --data "$out/tokens" --out "$out/run"
-$python trainer/export.py "$out/run" --out "$out/models/demo"
+$python trainer/export.py "$out/run" --out "$out/models/demo" $(printf -- '--language %s ' $languages)
 
 # openings -> completions -> scores: the quick check is a heuristic, not a judge
 for language in $languages; do

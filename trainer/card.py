@@ -1,5 +1,6 @@
 """The model card of an export, written from the run itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.config import TrainConfig
@@ -8,7 +9,7 @@ from trainer.watch import read_metrics
 _TEXT = """---
 library_name: transformers
 pipeline_tag: text-generation
-tags: [tinystories-regional]
+{language}tags: [tinystories-regional]
 ---
 
 # {name}
@@ -39,8 +40,8 @@ a demo: it follows that grammar's plots and words, and is no measure of what mod
 """
 
 
-def model_card(config: TrainConfig, meta: dict, checkpoint: Path) -> str:
-    """Markdown of the card, from the config, the tokens' meta and the run's metrics."""
+def model_card(config: TrainConfig, meta: dict, checkpoint: Path, languages: Sequence[str] = ()) -> str:
+    """Markdown of the card, from the config, the tokens' meta and the run's metrics. `languages` are ISO codes."""
     metrics = checkpoint.parent / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.exists() else []
     evaluations = [row for row in rows if "val_loss" in row]
@@ -49,6 +50,7 @@ def model_card(config: TrainConfig, meta: dict, checkpoint: Path) -> str:
     samples = last.get("samples") or ["(none)"]
     return _TEXT.format(
         name=Path(config.out).name,
+        language=f"language: [{', '.join(languages)}]\n" if languages else "",
         millions=_parameters(config, meta) / 1e6,
         vocab_size=meta["vocab_size"],
         tying="tied" if config.tie_embeddings else "untied",

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
+from backend.languages import load_language
 from backend.tokenizer import load_tokenizer
 from trainer.card import model_card
 from trainer.checkpoint import newest_checkpoint
@@ -22,8 +23,12 @@ from trainer.config import TrainConfig, load_config
 from trainer.data import read_meta
 
 
-def export(checkpoint: Path, out: Path, data: Path | None = None) -> Path:
-    """Write config, bf16 weights, tokenizer and card to `out`. `checkpoint` may be a run's folder."""
+def export(checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = ()) -> Path:
+    """Write config, bf16 weights, tokenizer and card to `out`. `checkpoint` may be a run's folder.
+
+    `languages` go into the card, from which the app learns what the model writes.
+    """
+    codes = [load_language(name).code for name in languages]
     checkpoint = newest_checkpoint(checkpoint)
     config = load_config(checkpoint / "config.yaml", [])
     data = data or Path(config.data)
@@ -38,7 +43,7 @@ def export(checkpoint: Path, out: Path, data: Path | None = None) -> Path:
     _write_json(temporary / "config.json", model_config(config, meta))
     generation = {"bos_token_id": meta["bos_id"], "eos_token_id": meta["eos_id"], "do_sample": True}
     _write_json(temporary / "generation_config.json", generation | {"temperature": 0.8, "top_k": 15})
-    (temporary / "README.md").write_text(model_card(config, meta, checkpoint), "utf-8")
+    (temporary / "README.md").write_text(model_card(config, meta, checkpoint, codes), "utf-8")
     curves = checkpoint.parent / "curves.png"
     if curves.exists():
         shutil.copy(curves, temporary / "curves.png")
@@ -82,12 +87,13 @@ def _write_json(path: Path, value: dict) -> None:
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="the folder of tokens, when it has moved")
+@click.option("--language", "languages", multiple=True, help="that the model writes, for its card; may be given again")
 @click.option("--push", help="ORG/NAME on the Hub")
-def main(checkpoint: Path, out: Path, data: Path | None, push: str | None) -> None:
+def main(checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], push: str | None) -> None:
     """Export a checkpoint, or the newest of a run, as a Hugging Face model folder."""
     if out.exists() and not (out / "config.json").exists():
         raise UserError(f"{out} exists and is no model folder; choose another --out, nothing was written.")
-    click.echo(f"{export(checkpoint, out, data)} is a model folder of transformers.")
+    click.echo(f"{export(checkpoint, out, data, languages)} is a model folder of transformers.")
     if push:
         from backend.hub import upload_folder
 
