@@ -6,14 +6,14 @@ import gradio as gr
 
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
-from spaces import complete
+from spaces import compare, complete
 from spaces.api import add_complete
 from spaces.desk import PRIVATE, Desk, relabel
 from spaces.labels import all_labels, labels
 from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
-TABS = (complete,)
+TABS = (complete, compare)
 DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 

@@ -4,9 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @contextmanager
 def running_app(*options: str, command: tuple[str, ...] = ("app.py",), **environment: str) -> Iterator[str]:
     """Start the app on a free port and give its address; at the end it is ended and must not have failed."""
+    held = ExitStack()
+    environment = {"TINYSTORIES_DATA": held.enter_context(tempfile.TemporaryDirectory())} | environment
     lines: list[str] = []
     found = threading.Event()
     process = subprocess.Popen(
@@ -42,3 +45,4 @@ def running_app(*options: str, command: tuple[str, ...] = ("app.py",), **environ
         process.terminate()
         process.wait(20)
         reader.join(5)
+        held.close()

@@ -128,12 +128,13 @@ class Engine:
                 request.cancel()
         return done
 
-    def score(self, text: str, ended: bool = False) -> list[tuple[int, float]]:
+    def score(self, text: str, ended: bool = False, opening: str = "") -> list[tuple[int, float]]:
         """Each token of a text with its log probability (nats) after what stands before it; eos too when `ended`.
 
-        Raises UserError for a text that is longer than the context.
+        The `opening` stands before it and is not scored. Raises UserError when both exceed the context.
         """
-        ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
+        given = [self.tokenizer.bos_id, *self.tokenizer.encode(opening.rstrip())]
+        ids = [*given, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
         if len(ids) >= self.context:
             raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
         received: queue.SimpleQueue = queue.SimpleQueue()
@@ -142,7 +143,7 @@ class Engine:
         pairs: list[tuple[int, float]] = []
         while (more := _received(received.get(), request)) is not None:
             pairs += more
-        return pairs[1 : len(ids)]  # without bos, and without the token drawn at the end
+        return pairs[len(given) : len(ids)]  # without what was given, and without the token drawn at the end
 
     def prompt_ids(self, text: str) -> list[int]:
         """bos and the opening's tokens. Raises TooLong for an opening that leaves no room for a story."""

@@ -9,11 +9,16 @@ from tests.backend.slm.random_models import write_random_model
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def data_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory, data_folder):
     root = tmp_path_factory.mktemp("models")
     write_random_model(root / "slow", "qwen3-slow")
     write_random_model(root / "quick", "qwen3-tied", languages=("hindi", "marathi", "bangla"))
-    with running_app("--models", str(root), TINYSTORIES_CACHE=str(root / "cache")) as address:
+    with running_app("--models", str(root), TINYSTORIES_CACHE=str(root / "cache"), TINYSTORIES_DATA=str(data_folder)) as address:
         yield address
 
 

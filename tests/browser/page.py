@@ -58,6 +58,13 @@ class Page:
         self.wait(lambda: self.all(".story footer") and not self.all(".story .caret") and not self.shown("#stop"))
         return self.story()
 
+    def open_tab(self, key: str, selector: str) -> None:
+        """Open the tab whose label has a key, and wait for one of its parts."""
+        from spaces.labels import labels
+
+        next(tab for tab in self.all("[role=tab]") if tab.text == labels("english")[key]).click()
+        self.wait(lambda: self.shown(selector))
+
     def shown(self, selector: str) -> bool:
         """Whether an element is there and visible."""
         return any(element.is_displayed() for element in self.all(selector))
