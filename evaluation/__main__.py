@@ -6,13 +6,14 @@ import click
 
 from backend.command_line import run
 
-# command: the module that holds it; imported when it is called, so that each starts quickly.
+# command: its module in commands/, imported when it is called, so that each starts quickly.
 COMMANDS = {
-    "quick": "evaluation.quick",
-    "report": "evaluation.reports",
-    "compare": "evaluation.reports",
-    "memorisation": "evaluation.memorisation",
-    "tokenizers": "evaluation.tokenizers",
+    "quick": "quick",
+    "ladder": "ladder",
+    "report": "report",
+    "compare": "report",
+    "memorisation": "memorisation",
+    "tokenizers": "tokenizers",
 }
 
 
@@ -25,7 +26,7 @@ class Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(COMMANDS[name]), name)
+        return getattr(importlib.import_module(f"evaluation.commands.{COMMANDS[name]}"), name)
 
 
 @click.group(cls=Commands)

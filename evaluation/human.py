@@ -7,9 +7,13 @@ and Zrnic 2023, arXiv 2311.01453), as arXiv 2511.21140 does for LLM judges.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
+
+from backend.errors import UserError
+from evaluation.ratings import Rating
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,35 @@ def _clustered_variance(values: np.ndarray, groups: np.ndarray) -> float:
     residual_sums = np.bincount(index, values - values.mean())
     n_groups = len(residual_sums)
     return float(n_groups / max(n_groups - 1, 1) * (residual_sums**2).sum() / len(values) ** 2)
+
+
+def corrected_means(ratings: list[Rating], votes: list[dict], path: Path) -> list[dict]:
+    """The judges' mean overall grades of each model, corrected by human grades of some of the same stories."""
+    by_story: dict[tuple, list[float]] = {}
+    for number, vote in enumerate(votes, 1):
+        try:
+            by_story.setdefault((str(vote["model"]), str(vote["opening"]), int(vote["index"])), []).append(
+                float(vote["overall"])
+            )
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path}, row {number}, is no vote; it needs model, opening, index and overall.") from None
+    judged: dict[str, dict[tuple, list[float]]] = {}
+    for rating in ratings:
+        key = (rating.model, rating.opening, rating.index)
+        judged.setdefault(rating.model, {}).setdefault(key, []).append(rating.scores["overall"])
+    rows = []
+    for model, stories in sorted(judged.items()):
+        means = {key: sum(grades) / len(grades) for key, grades in stories.items()}
+        voted = [key for key in means if key in by_story]
+        if len({key[1] for key in voted}) < 2:
+            continue
+        others = [key for key in means if key not in by_story]
+        found = correct_with_votes(
+            [sum(by_story[key]) / len(by_story[key]) for key in voted],
+            [means[key] for key in voted],
+            [means[key] for key in others],
+            [key[1] for key in voted],
+            [key[1] for key in others],
+        )
+        rows.append({"model": model} | vars(found))
+    return rows

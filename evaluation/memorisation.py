@@ -1,22 +1,18 @@
-"""`python -m evaluation memorisation`: how much of the completions stands in the training stories word for word."""
+"""How much of each completion stands in the training stories word for word, and which story is nearest."""
 
-import json
 import sys
 from collections import defaultdict
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import click
 import numpy as np
 from tqdm import tqdm
 
-from backend.files import writing
-from evaluation.completions import Completion, read_completions
+from evaluation.completions import Completion
 from evaluation.nearest import nearest_stories
 from evaluation.similarity import similarity
 from evaluation.spans import longest_spans
 from evaluation.text import words
-from evaluation.word_index import WordIndex, build_index, number_words, open_index
+from evaluation.word_index import WordIndex, number_words
 
 
 @dataclass(frozen=True)
@@ -41,54 +37,6 @@ class Memorised:
     meteor: float | None = None
     chrf: float | None = None
     nearest_words: str | None = None
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--corpus",
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="the training stories: JSONL, Parquet, or a folder of them",
-)
-@click.option("--column", default="story", show_default=True)
-@click.option(
-    "--index",
-    "folder",
-    type=click.Path(path_type=Path),
-    help="where the corpus's index is kept  [default: beside the corpus]",
-)
-@click.option("--language", help="for files that do not say it")
-@click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every completion's row")
-def memorisation(
-    files: tuple[Path, ...], corpus: Path, column: str, folder: Path | None, language: str | None, out: Path | None
-) -> None:
-    """Longest shared span and nearest training story of every completion. The index is built once and used again."""
-    completions = [item for path in files for item in read_completions(path, language)]
-    folder = folder or corpus.with_name(corpus.name + ".index")
-    index = open_index(folder) if folder.exists() else build_index(corpus, folder, column)
-    rows = check(completions, index)
-    table = summary(rows)
-    for line in table:
-        click.echo(
-            "  ".join(
-                f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
-            )
-        )
-    longest = max(rows, key=lambda row: row.longest_span)
-    shown = " ".join(longest.span.split()[:40])
-    click.echo(
-        f"Longest span, {longest.longest_span} words ({longest.model}): {shown}{' …' if longest.longest_span > 40 else ''}"
-    )
-    if out:
-        with writing(out) as file:
-            rows_as_json = [asdict(row) for row in rows]
-            json.dump(
-                {"corpus": str(corpus), "stories": len(index), "table": table, "rows": rows_as_json},
-                file,
-                ensure_ascii=False,
-                indent=1,
-            )
 
 
 def check(completions: list[Completion], index: WordIndex) -> list[Memorised]:

@@ -14,8 +14,8 @@ from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
 from evaluation.plots import distributions, heat_map, means_plot
-from evaluation.quick import check_all
 from evaluation.quick_check import LABEL
+from evaluation.quick_table import check_all
 from evaluation.radar import radar
 from evaluation.ratings import Rating
 from evaluation.rubrics import CRITERIA
@@ -30,7 +30,7 @@ def write_report(
 ) -> dict:
     """Write `report.html`, `report.md` and `report.json` into a folder; returns the analysis.
 
-    `extras` may hold `ladder` (judge, rungs) and `human` (rows of corrected means).
+    `extras` may hold `ladders` (as `ladder --out` writes them) and `human` (rows of corrected means).
     """
     analysis = analyse(ratings)
     stories = list({rating.story.key: rating.story for rating in ratings if rating.completion}.values())
@@ -44,8 +44,8 @@ def write_report(
         "examples": examples(ratings),
         "side_by_side": side_by_side(stories),
         "settings": _versions() | (settings or {}),
-        "ladder": None,
-        "human": None,
+        "ladders": (),
+        "human": (),
     } | (extras or {})
     page = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     page.globals.update(interval=_interval, number=_number, p=_p_value, agreement=_agreement_table)
@@ -79,11 +79,11 @@ def as_markdown(facts: dict) -> str:
             ]
         for name, found in (group["repeats"] or {}).items():
             lines += [""] * (name == CRITERIA[0]) + [f"- {name}: alpha between repeats {_number(found['alpha'])}"]
-    if facts["ladder"]:
-        lines += ["", f"## Damage that {facts['ladder']['judge']} does not see", ""]
-        lines.append(
-            ", ".join(rung["kind"] for rung in facts["ladder"]["rungs"] if rung["blind"]) or "none of the kinds tried"
-        )
+    if facts["ladders"]:
+        lines += ["", "## Is the judge any good?", ""]
+    for ladder in facts["ladders"]:
+        blind = [rung["kind"] for rung in ladder["rungs"] if rung["blind"]]
+        lines.append(f"- {ladder['judge']}, {ladder['language']}: blind to {', '.join(blind) or 'none of the kinds tried'}")
     if facts["quick"]:
         lines += [
             "",

@@ -1,15 +1,21 @@
 """The ladder: damage is real and graded, and the report says who does not see it."""
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from backend.errors import UserError
 from backend.languages import load_language
+from evaluation.__main__ import evaluation
 from evaluation.damage import KINDS
 from evaluation.ladder import as_text, build_ladder, climb, quick_scores
 from evaluation.text import sentences, words
 from tests.evaluation.stories import told
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "stories"
 
 
 @pytest.fixture(scope="module", params=["hindi", "english", "bangla", "marathi"])
@@ -69,3 +75,21 @@ def test_too_few_stories_is_said():
 def test_sentences_of_the_ladder_still_end_as_sentences(ladder):
     item = next(item for item in ladder if item.model == "none@0")
     assert len(sentences(item.completion, load_language(item.language).sentence_ends)) >= 8
+
+
+@pytest.mark.parametrize("language", ["hindi", "marathi", "bangla", "english"])
+def test_command_on_real_stories_says_what_the_quick_check_sees(language, tmp_path):
+    stories = SHARED / f"{language}.jsonl"
+    if not stories.exists():
+        pytest.skip("../shared/data/stories is not here")
+    arguments = ["ladder", language, "--stories", str(stories), "--count", "15", "--out", str(tmp_path / "ladder.json")]
+    done = CliRunner().invoke(evaluation, arguments, catch_exceptions=False)
+    assert done.exit_code == 0 and "not a judge" in done.output
+    (found,) = json.loads((tmp_path / "ladder.json").read_text("utf-8"))
+    blind = {rung["kind"] for rung in found["rungs"] if rung["blind"]}
+    assert blind <= {"shuffled", "names swapped", "wrong forms", "other ending"} and "wrong forms" in blind
+
+
+def test_command_without_a_file_takes_the_language_s_own_stories():
+    done = CliRunner().invoke(evaluation, ["ladder", "bangla", "--count", "5"], catch_exceptions=False)
+    assert done.exit_code == 0 and "Bangla" in done.output and "Blind to:" in done.output

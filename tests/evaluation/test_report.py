@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from backend.errors import UserError
 from evaluation.__main__ import evaluation
 from evaluation.analysis import MEAN_OF_FIVE, analyse
+from evaluation.human import corrected_means
 from evaluation.ratings import Rating, write_ratings
-from evaluation.reports import human_rows
 from evaluation.rubrics import CRITERIA
 from tests.evaluation.stories import told
 
@@ -104,6 +104,6 @@ def test_human_grades_correct_a_flattering_judge():
     votes = [
         {"model": "model", "opening": r.opening, "index": 0, "overall": r.scores["overall"] - 2} for r in ratings[:20]
     ]
-    (row,) = human_rows(ratings, votes, None)
+    (row,) = corrected_means(ratings, votes, None)
     assert row["mean"] == pytest.approx(row["judge_mean"] - 2, abs=0.3)
     assert row["low"] < row["mean"] < row["high"] and row["votes"] == 20

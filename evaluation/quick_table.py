@@ -1,4 +1,4 @@
-"""`python -m evaluation quick`: the quick check over a file of completions, by model and language."""
+"""The quick check over many completions: one row a story, one line a model and language."""
 
 import json
 import math
@@ -7,51 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import click
-
 from backend.errors import UserError
-from backend.files import writing
-from evaluation.completions import Completion, read_completions
-from evaluation.quick_check import CHECKS, LABEL, quick_check
+from evaluation.completions import Completion
+from evaluation.quick_check import CHECKS, quick_check
 from evaluation.text import words
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--corpus",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSONL of the training stories: tells the share of words that never occur in it",
-)
-@click.option("--column", default="story", show_default=True, help="the corpus's text column")
-@click.option("--language", help="for files that do not say it")
-@click.option("--reference", help="a model folder or Hub id: tells the stories' bits per byte under it")
-@click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every story's row")
-def quick(
-    files: tuple[Path, ...],
-    corpus: Path | None,
-    column: str,
-    language: str | None,
-    reference: str | None,
-    out: Path | None,
-) -> None:
-    """Check completions offline. A heuristic on form, not a judge of meaning."""
-    completions = [item for path in files for item in read_completions(path, language)]
-    extras = {}
-    if corpus:
-        extras["unknown_words"] = unknown_words(completions, corpus, column)
-    if reference:
-        from evaluation.perplexity import bits_per_byte
-
-        texts, openings = [item.completion for item in completions], [item.opening for item in completions]
-        extras["bits_per_byte"] = bits_per_byte(reference, texts, openings)
-    table, rows = check_all(completions, extras)
-    click.echo(LABEL)
-    click.echo(as_text(table))
-    if out:
-        with writing(out) as file:
-            found = {"label": LABEL, "checks": CHECKS, "table": table, "rows": rows}
-            json.dump(found, file, ensure_ascii=False, indent=1)
 
 
 def unknown_words(completions: list[Completion], corpus: Path, column: str = "story") -> list[float]:

@@ -1,13 +1,12 @@
 """`python -m evaluation report` and `compare`: pages from ratings."""
 
-import json
 from pathlib import Path
 
 import click
 
 from backend.errors import UserError
 from evaluation.completions import read_rows
-from evaluation.human import correct_with_votes
+from evaluation.human import corrected_means
 from evaluation.ratings import Rating, read_ratings
 from evaluation.report import means_table, write_report
 
@@ -24,7 +23,7 @@ def _options(command: click.Command) -> click.Command:
             help="folder for report.html, .md, .json",
         ),
         click.option("--title", default="Scores of story models", show_default=True),
-        click.option("--ladder", type=_FILE, help="what `ladder --out` wrote for this judge"),
+        click.option("--ladder", "ladders", type=_FILE, multiple=True, help="what `ladder --out` wrote for these judges"),
         click.option("--votes", type=_FILE, help="JSONL of human grades: model, opening, index, overall"),
         click.option("--push-to", metavar="ORG/NAME", help="also a private dataset on the Hub"),
     ):
@@ -51,15 +50,13 @@ def compare(ratings: tuple[Path, ...], **options) -> None:
 
 
 def _write(
-    paths: list[Path], out: Path, title: str, ladder: Path | None, votes: Path | None, push_to: str | None
+    paths: list[Path], out: Path, title: str, ladders: tuple[Path, ...], votes: Path | None, push_to: str | None
 ) -> None:
     ratings = [rating for path in paths for rating in read_ratings(path)]
     _no_twins(ratings, paths)
-    extras = {}
-    if ladder:
-        extras["ladder"] = json.loads(ladder.read_text("utf-8"))
+    extras = {"ladders": [row for path in ladders for row in read_rows(path)]}
     if votes:
-        extras["human"] = human_rows(ratings, read_rows(votes), votes)
+        extras["human"] = corrected_means(ratings, read_rows(votes), votes)
     analysis = write_report(out, ratings, title, {"files": ", ".join(path.name for path in paths)}, extras)
     for group in analysis["groups"]:
         click.echo(f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric")
@@ -82,35 +79,3 @@ def _no_twins(ratings: list[Rating], paths: list[Path]) -> None:
                 f"{rating.repeat}, in {', '.join(map(str, paths))}; give each run its own model name."
             )
         seen.add(key)
-
-
-def human_rows(ratings: list[Rating], votes: list[dict], path: Path) -> list[dict]:
-    """The judges' mean overall grades of each model, corrected by human grades of some of the same stories."""
-    by_story: dict[tuple, list[float]] = {}
-    for number, vote in enumerate(votes, 1):
-        try:
-            by_story.setdefault((str(vote["model"]), str(vote["opening"]), int(vote["index"])), []).append(
-                float(vote["overall"])
-            )
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{path}, row {number}, is no vote; it needs model, opening, index and overall.") from None
-    judged: dict[str, dict[tuple, list[float]]] = {}
-    for rating in ratings:
-        key = (rating.model, rating.opening, rating.index)
-        judged.setdefault(rating.model, {}).setdefault(key, []).append(rating.scores["overall"])
-    rows = []
-    for model, stories in sorted(judged.items()):
-        means = {key: sum(grades) / len(grades) for key, grades in stories.items()}
-        voted = [key for key in means if key in by_story]
-        if len({key[1] for key in voted}) < 2:
-            continue
-        others = [key for key in means if key not in by_story]
-        found = correct_with_votes(
-            [sum(by_story[key]) / len(by_story[key]) for key in voted],
-            [means[key] for key in voted],
-            [means[key] for key in others],
-            [key[1] for key in voted],
-            [key[1] for key in others],
-        )
-        rows.append({"model": model} | vars(found))
-    return rows
