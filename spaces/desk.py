@@ -1,5 +1,6 @@
 """What the tabs share: the models, who is visiting, the page's language, and parts that one tab lends another."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ class Desk:
     default_language: str
     page_language: gr.State
     labelled: list[tuple[str, Block]] = field(default_factory=list)
+    other_choices: dict[Block, list[tuple[str, str]]] = field(default_factory=dict)
     stories_to_judge: list[tuple[gr.Button, gr.JSON]] = field(default_factory=list)  # buttons, and the rows they send
 
     @property
@@ -33,10 +35,21 @@ class Desk:
         """The labels that the page starts with."""
         return labels("english")
 
-    def label(self, key: str, part: Part) -> Part:
-        """Let the page language set this part's words, those of `key` in spaces/labels/; gives the part back."""
+    def label(self, key: str, part: Part, other_choices: Sequence[tuple[str, str]] = ()) -> Part:
+        """Let the page language set this part's words, those of `key` in spaces/labels/; gives the part back.
+
+        `other_choices` follow those that the labels name.
+        """
         self.labelled.append((key, part))
+        self.other_choices[part] = list(other_choices)
         return part
+
+    def relabel(self, language: str, shown: Mapping[Block, str]) -> list[dict]:
+        """An update for each labelled part. `shown` are the values of HTML parts: of these only hints are replaced."""
+        words = labels(language)
+        return [
+            _relabel(key, part, words, shown.get(part), self.other_choices[part]) for key, part in self.labelled
+        ]
 
     def languages(self) -> list[tuple[str, str]]:
         """(native name, name) of every story language, the default first."""
@@ -44,8 +57,7 @@ class Desk:
         return [(load_language(name).native_name, name) for name in names]
 
 
-def relabel(key: str, part: Block, words: dict, value: object) -> dict:
-    """The update that gives a part its words. `value` is what an HTML part shows now: only a hint is replaced."""
+def _relabel(key: str, part: Block, words: dict, value: object, others: list[tuple[str, str]]) -> dict:
     if isinstance(part, gr.HTML):
         hints = {message_html(known[key]) for known in all_labels().values() if key in known}
         if key.endswith("_note"):
@@ -58,7 +70,7 @@ def relabel(key: str, part: Block, words: dict, value: object) -> dict:
         if f"{key}_{name}" in words:
             update[name] = words[f"{key}_{name}"]
     if f"{key}_choices" in words:
-        update["choices"] = choices(words, key)
+        update["choices"] = choices(words, key) + others
     return gr.update(**update)
 
 

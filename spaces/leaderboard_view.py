@@ -4,7 +4,7 @@ import html
 
 import gradio as gr
 
-from spaces.desk import PRIVATE, Desk
+from spaces.desk import PRIVATE, Desk, choices
 from spaces.labels import labels
 from spaces.leaderboard import Standing, standings
 from spaces.votes import Votes
@@ -21,9 +21,10 @@ class Leaderboard:
         words = desk.words
         with desk.label("board", gr.Accordion(words["board"], open=False, elem_id="board", elem_classes="settings")) as fold:
             self.language = gr.Radio(
-                [(words["board_language_choices"][_ALL], _ALL), *desk.languages()], value=_ALL, show_label=False,
-                container=False, elem_classes="languages", elem_id="board-language",
+                [*choices(words, "board_language"), *desk.languages()], value=_ALL, label=words["board_language"],
+                elem_classes="languages", elem_id="board-language",
             )  # fmt: skip
+            desk.label("board_language", self.language, desk.languages())
             self.table = gr.HTML(elem_id="standings")
             desk.label("votes_note", gr.HTML(f'<p class="note">{words["votes_note"]}</p>'))
         inputs = [self.language, desk.page_language]

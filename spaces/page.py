@@ -6,14 +6,14 @@ import gradio as gr
 
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
-from spaces import compare, complete
+from spaces import compare, complete, prompts
 from spaces.api import add_complete
-from spaces.desk import PRIVATE, Desk, relabel
+from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
 from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
-TABS = (complete, compare)
+TABS = (complete, compare, prompts)
 DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 
@@ -51,8 +51,8 @@ def _switch_language(desk: Desk, switch: gr.Dropdown, masthead: gr.HTML) -> None
     hints = [part for part in parts if isinstance(part, gr.HTML)]
 
     def on_switch(language: str, *values: str) -> list:
-        words, shown = labels(language), dict(zip(hints, values, strict=True))
-        return [language, _masthead(words), *(relabel(key, part, words, shown.get(part)) for key, part in desk.labelled)]
+        shown = dict(zip(hints, values, strict=True))
+        return [language, _masthead(labels(language)), *desk.relabel(language, shown)]
 
     switch.change(on_switch, [switch, *hints], [desk.page_language, masthead, *parts], **PRIVATE)
 

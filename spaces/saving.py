@@ -17,7 +17,7 @@ _SAVE = """(rows) => {{
   if (!rows || !rows.length) return;
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([{body}], {{type: '{mime};charset=utf-8'}}));
-  link.download = 'story-' + rows[0].language + '-' + rows[0].seed + '.{suffix}';
+  link.download = ['story', rows[0].language, rows[0].seed ?? rows.length].join('-') + '.{suffix}';
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }}"""

@@ -1,0 +1,50 @@
+"""The choice of who answers: an offline way, or an endpoint that the operator allowed, with the visitor's own key."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from backend.errors import UserError
+from spaces.desk import PRIVATE, Desk, choices, note_html
+from spaces.endpoints import Endpoint, allowed_endpoints, provider_at
+
+OFFLINE = "offline"
+
+
+@dataclass(frozen=True)
+class EndpointFields:
+    """The parts, for wiring. The key's value goes with a request and is kept nowhere."""
+
+    who: gr.Dropdown
+    key: gr.Textbox
+    endpoints: dict[str, Endpoint]
+
+    def provider(self, who: str, key: str, words: dict):
+        """A provider that asks `who` with this key. Raises UserError for one that the operator has not allowed."""
+        if who not in self.endpoints:
+            raise UserError(words["endpoint_unknown"])
+        return provider_at(self.endpoints[who], key.strip())
+
+
+def endpoint_fields(desk: Desk, label_key: str, prefix: str) -> EndpointFields:
+    """A dropdown that begins with the offline way, and a key field that shows when an endpoint is chosen.
+
+    The dropdown's words are those of `label_key`; `LABEL_choices` names the offline way.
+    """
+    words, endpoints = desk.words, allowed_endpoints()
+    with gr.Row(elem_classes="stack"):
+        others = [(name, name) for name in endpoints]
+        who = gr.Dropdown(
+            choices(words, label_key) + others, value=OFFLINE, label=words[label_key],
+            filterable=len(endpoints) > 8, elem_id=f"{prefix}-who", scale=2,
+        )  # fmt: skip
+        desk.label(label_key, who, others)
+        key = gr.Textbox(
+            label=words["key"], info=words["key_info"], type="password", max_lines=1, visible=False, elem_id=f"{prefix}-key",
+            scale=2, html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+        )  # fmt: skip
+        desk.label("key", key)
+    if not endpoints:
+        desk.label("endpoints_note", gr.HTML(note_html(words["endpoints_note"])))
+    who.change(lambda name: gr.update(visible=name != OFFLINE), who, key, **PRIVATE)
+    return EndpointFields(who, key, endpoints)
