@@ -1,12 +1,10 @@
 """`python -m datagen stories`: prompts to stories, through any provider, into a journal."""
 
-import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
-from backend.llm.engine import answer_locally
+from backend.llm.engine import answer_all
 from backend.llm.journal import Journal
 from datagen.cleaning import read_story
 from datagen.plan import Plan, enter_plan, items_of
@@ -31,10 +29,7 @@ def stories(language: str, complexity: str, count: int, seed: int, shard: str, p
     writer = load_provider(provider)
     with Journal.create_or_open(path) as journal:
         enter_plan(plan, journal)
-        before = journal.tallies()
-        done = int(before.get("accepted", 0) + before.get("dead", 0))
-        with tqdm(
-            total=len(plan.indices()), initial=min(done, len(plan.indices())), unit=" stories", disable=not sys.stderr.isatty()
-        ) as bar:
-            outcome = answer_locally(items_of(plan, journal), writer, journal, read_story, lambda ok, dead: bar.update(ok + dead))
+        outcome = answer_all(
+            items_of(plan, journal), writer, journal, read_story, total=len(plan.indices()), unit="stories"
+        )
     click.echo(f"{outcome.accepted} stories accepted, {outcome.dead} dead letters, in {path}.")

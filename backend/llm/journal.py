@@ -91,11 +91,12 @@ class Entry:
     key: str | None = None
     provider: str | None = None
     model: str | None = None
+    counts: bool = True  # False: the attempt failed through no fault of the item, and is not one of its few
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a journal knows of an item: its state and how many attempts have counted."""
+    """What a journal knows of an item: its state, and how many attempts have counted since the last retry."""
 
     state: str
     attempts: int
@@ -149,6 +150,12 @@ class Journal:
         except sqlite3.DatabaseError as error:
             raise _unreadable(path, error) from None
 
+    def reader(self) -> "Journal":
+        """The same journal for another thread, to look at what is committed."""
+        connection = _connect(self.path)
+        connection.execute("PRAGMA query_only = ON")
+        return Journal(self.path, connection, None)
+
     def close(self) -> None:
         """Fold the write-ahead log into the file and let others write."""
         self.connection.close()
@@ -181,6 +188,13 @@ class Journal:
         with self.connection:
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _json(value)))
 
+    def note(self, run: dict, tallies: dict[str, float]) -> None:
+        """Say how the run is going, for those who look on."""
+        with self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (_json(run),))
+            self._tally(tallies)
+
     def known(self, ids: Iterable[str]) -> dict[str, Known]:
         """Those of the ids that the journal has a row for."""
         rows = self.connection.execute(
@@ -191,58 +205,63 @@ class Journal:
     def save(self, entries: list[Entry], tallies: dict[str, float] | None = None) -> list[Entry]:
         """Commit attempts and the states they lead to; returns the accepted entries whose `key` is somebody else's.
 
-        Such a duplicate is saved as a failed attempt of a pending item, for the caller to ask again or give up.
+        Such a duplicate is saved as a failed attempt of a pending item, for the caller to ask again or to bury. When an
+        error is raised (a full disk), nothing of it is saved and the same call can be made again.
         """
-        duplicates, tally = [], Counter(tallies or {})
-        with self.connection:
-            self.connection.execute("BEGIN IMMEDIATE")
-            known = self._numbers([entry.id for entry in entries])
-            first, new_items, changed, attempts = self._next, [], [], []
-            keys: dict[int, str] = {}
-            for entry in entries:
-                attempt, key = entry.attempt, _hash(entry.key)
-                if entry.state == ACCEPTED and key is not None:
-                    holder = keys.get(key) or self._holder(key)
-                    if holder not in (None, entry.id):
-                        entry.state, attempt.reason, attempt.detail = PENDING, "duplicate", f"the same as {holder}"
-                        key = None
-                        duplicates.append(entry)
-                    else:
-                        keys[key] = entry.id
-                number, count = known.get(entry.id, (None, 0))
-                ended = attempt.at if entry.state != PENDING else None
-                accepted = entry.state == ACCEPTED
-                row = (
-                    entry.state, attempt.reason, entry.text if accepted else None,
-                    _json(entry.facts) if accepted and entry.facts else None, key if accepted else None,
-                    count + 1, attempt.input_tokens, attempt.output_tokens, attempt.cost, entry.provider, entry.model, ended,
-                )  # fmt: skip
-                if number is None:
-                    number, self._next = self._next, self._next + 1
-                    new_items.append((number, entry.id, _json(entry.record), *row))
-                elif number >= first:
-                    # A second attempt of an item that this very commit introduces: the first must be there to be changed.
-                    self._insert(new_items)
-                    new_items = []
-                    changed.append((*row, number))
+        next_number = self._next
+        try:
+            with self.connection:
+                self.connection.execute("BEGIN IMMEDIATE")
+                return self._save(entries, Counter(tallies or {}))
+        except BaseException:
+            self._next = next_number
+            raise
+
+    def _save(self, entries: list[Entry], tally: Counter) -> list[Entry]:
+        known = self._numbers([entry.id for entry in entries])
+        first, duplicates, new, changed, attempts = self._next, [], [], [], []
+        keys: dict[int, str] = {}
+        for entry in entries:
+            attempt, state, reason, detail = entry.attempt, entry.state, entry.attempt.reason, entry.attempt.detail
+            key = _hash(entry.key) if state == ACCEPTED else None
+            if key is not None:
+                holder = keys.get(key) or self._holder(key)
+                if holder not in (None, entry.id):
+                    state, reason, detail, key = PENDING, "duplicate", f"the same as {holder}", None
+                    duplicates.append(entry)
                 else:
-                    changed.append((*row, number))
-                known[entry.id] = (number, count + 1)
-                attempts.append((
-                    number, count + 1, attempt.at, attempt.seconds, attempt.endpoint, attempt.reason, attempt.detail,
-                    attempt.answer, attempt.finish_reason, attempt.input_tokens, attempt.output_tokens, attempt.cost,
-                ))  # fmt: skip
-                _count(tally, entry)
-            self._insert(new_items)
-            self.connection.executemany(
-                "UPDATE items SET state = ?, reason = ?, text = ?, facts = ?, key = ?, attempts = ?,"
-                " input_tokens = coalesce(input_tokens, 0) + coalesce(?, 0),"
-                " output_tokens = coalesce(output_tokens, 0) + coalesce(?, 0),"
-                " cost = coalesce(coalesce(cost, 0) + ?, cost), provider = ?, model = ?, ended_at = ? WHERE number = ?",
-                changed,
-            )
-            self.connection.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", attempts)
-            self._tally(tally)
+                    keys[key] = entry.id
+            kept = state == ACCEPTED
+            number, count = known.get(entry.id, (None, 0))
+            row = (
+                state, reason, entry.text if kept else None, _json(entry.facts) if kept and entry.facts else None, key,
+                count + 1, 0 if entry.counts else 1, attempt.input_tokens, attempt.output_tokens, attempt.cost,
+                entry.provider, entry.model, attempt.at if state != PENDING else None,
+            )  # fmt: skip
+            if number is None:
+                number, self._next = self._next, self._next + 1
+                new.append((number, entry.id, _json(entry.record), *row))
+            else:
+                if number >= first:  # two attempts of one new item in one commit: the first must be there to be changed
+                    self._insert(new)
+                    new = []
+                changed.append((*row, number))
+            known[entry.id] = (number, count + 1)
+            attempts.append((
+                number, count + 1, attempt.at, attempt.seconds, attempt.endpoint, reason, detail, attempt.answer,
+                attempt.finish_reason, attempt.input_tokens, attempt.output_tokens, attempt.cost,
+            ))  # fmt: skip
+            _count(tally, state, reason, attempt)
+        self._insert(new)
+        self.connection.executemany(
+            "UPDATE items SET state = ?, reason = ?, text = ?, facts = ?, key = ?, attempts = ?, forgiven = forgiven + ?,"
+            " input_tokens = coalesce(coalesce(input_tokens, 0) + ?, input_tokens),"
+            " output_tokens = coalesce(coalesce(output_tokens, 0) + ?, output_tokens),"
+            " cost = coalesce(coalesce(cost, 0) + ?, cost), provider = ?, model = ?, ended_at = ? WHERE number = ?",
+            changed,
+        )
+        self.connection.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", attempts)
+        self._tally(tally)
         return duplicates
 
     def bury(self, ids: list[str]) -> None:
@@ -268,8 +287,8 @@ class Journal:
 
     def _insert(self, rows: list[tuple]) -> None:
         self.connection.executemany(
-            "INSERT INTO items(number, id, record, state, reason, text, facts, key, attempts, input_tokens,"
-            " output_tokens, cost, provider, model, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO items(number, id, record, state, reason, text, facts, key, attempts, forgiven, input_tokens,"
+            " output_tokens, cost, provider, model, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 
@@ -290,21 +309,20 @@ class Journal:
         )
 
 
-def _count(tally: Counter, entry: Entry) -> None:
-    attempt = entry.attempt
+def _count(tally: Counter, state: str, reason: str | None, attempt: Attempt) -> None:
     tally["attempts"] += 1
-    if entry.state != PENDING:
-        tally[entry.state] += 1
-    if entry.state == DEAD:
-        tally[f"dead: {attempt.reason}"] += 1
-    if attempt.reason is not None:
-        tally[f"rejected: {attempt.reason}"] += 1
+    if state != PENDING:
+        tally[state] += 1
+    if state == DEAD:
+        tally[f"dead: {reason}"] += 1
+    if reason is not None:
+        tally[f"rejected: {reason}"] += 1
     tally["input_tokens"] += attempt.input_tokens or 0
     tally["output_tokens"] += attempt.output_tokens or 0
-    if attempt.cost is None:
-        tally["attempts without a price"] += attempt.answer is not None
-    else:
+    if attempt.cost is not None:
         tally["cost"] += attempt.cost
+    elif attempt.answer is not None:
+        tally["unpriced"] += 1
 
 
 def _connect(path: Path) -> sqlite3.Connection:

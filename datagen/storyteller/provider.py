@@ -40,6 +40,7 @@ class StorytellerProvider:
 
     name = "storyteller"
     model = "story-grammar"
+    endpoint = "here"
     batch_size = 256
 
     def complete_many(self, batch: list[list[dict]]) -> list[Completion | ProviderError]:

@@ -1,0 +1,75 @@
+"""The thread that writes the journal, so that waiting for the disk holds nobody up; what waits is committed together."""
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+from backend.llm.journal import Entry, Journal
+
+_AT_MOST = 2000  # entries a commit
+_PATIENCE = 60.0  # seconds that a disk may stay full before what waits is given up
+
+
+class Writer:
+    """Takes entries at any time; calls back, in its own thread, with what was committed and what was a duplicate."""
+
+    def __init__(self, journal: Journal, committed: Callable[[list[Entry], list[Entry]], None], trouble: Callable[[str], None]):
+        """`trouble` hears, once, of an error of the disk; the writer goes on trying until `stop` runs out of patience."""
+        self._journal, self._committed, self._trouble = journal, committed, trouble
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()
+        self._stopping = False
+        self.lost = 0
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def add(self, entry: Entry) -> None:
+        """An attempt to be saved."""
+        self._queue.put(entry)
+
+    def do(self, action: Callable[[Journal], None]) -> None:
+        """Something else to be done with the journal, in turn."""
+        self._queue.put(action)
+
+    def stop(self) -> int:
+        """Save all that waits, end the thread, and return how many entries a broken disk has cost."""
+        self._stopping = True
+        self._queue.put(None)
+        self._thread.join()
+        return self.lost
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            while len(batch) < _AT_MOST and not self._queue.empty():
+                batch.append(self._queue.get())
+            entries = [item for item in batch if isinstance(item, Entry)]
+            if entries:
+                self._save(entries)
+            for action in batch:
+                if callable(action):
+                    self._try(lambda action=action: action(self._journal))
+            if None in batch:
+                return
+
+    def _save(self, entries: list[Entry]) -> None:
+        found = self._try(lambda: (self._journal.save(entries),))
+        if found is None:
+            self.lost += len(entries)
+        else:
+            self._committed(entries, found[0])
+
+    def _try(self, action: Callable):
+        """The action's value, tried again while the disk is in trouble; None when it stays so."""
+        stopping_since = None
+        while True:
+            try:
+                return action()
+            except sqlite3.Error as error:
+                self._trouble(str(error))
+            if self._stopping:
+                stopping_since = stopping_since or time.monotonic()
+                if time.monotonic() - stopping_since > _PATIENCE:
+                    return None
+            time.sleep(1.0)
