@@ -5,8 +5,9 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+import yaml
+from omegaconf import ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from backend.errors import UserError
 
@@ -50,19 +51,33 @@ class TrainConfig:
     eval_every: int = 100
     eval_batches: int = 16
     save_every: int = 500
-    keep_checkpoints: int = 2
+    keep_checkpoints: int = 2  # the newest so many
+    keep_best: int = 1  # and so many with the lowest validation loss, saved when they are evaluated; 0: none
+    export: bool = True  # write the model folder `final` at the end
     samples: int = 2  # stories sampled at each evaluation
     trackers: str = ""  # wandb, tensorboard or trackio, through accelerate
     push_to_hub: str = ""  # ORG/NAME; every checkpoint is pushed in the background
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(TrainConfig))
+CHOICES = {
+    "optimizer": ("muon", "adamw"),
+    "schedule": ("trapezoid", "cosine"),
+    "mixed_precision": ("bf16", "no"),
+    "trackers": ("", "wandb", "tensorboard", "trackio"),
+}
+LEAST = {
+    "hidden_size": 2, "n_layers": 1, "n_heads": 1, "intermediate_size": 1, "block_size": 2, "max_steps": 1,
+    "batch_size": 1, "gradient_accumulation": 1, "newton_schulz_steps": 1, "eval_every": 1, "eval_batches": 1,
+    "save_every": 1, "keep_checkpoints": 1, "keep_best": 0, "learning_rate": 0, "matrix_learning_rate": 0,
+    "weight_decay": 0, "warmup_steps": 0, "decay_share": 0, "max_gradient_norm": 0, "threads": 0, "samples": 0, "seed": 0,
+}  # fmt: skip
 
 
 def load_config(path: Path | str, overrides: list[str]) -> TrainConfig:
     """Read a YAML file and apply `--field value` overrides.
 
-    Raises UserError for an unknown field, with the nearest right one, or a value of the wrong type.
+    Raises UserError for an unknown field or choice, with the nearest right one, or a value that makes no sense.
     """
     path = Path(path)
     if not path.exists():
@@ -70,15 +85,36 @@ def load_config(path: Path | str, overrides: list[str]) -> TrainConfig:
     try:
         written = OmegaConf.load(path)
         given = OmegaConf.from_dotlist(_pairs(overrides))
+        if isinstance(written, ListConfig):
+            raise UserError(f"{path} holds a list; a config is lines of the form 'max_steps: 1000'.")
         for key in [*written, *given]:
             if key not in FIELDS:
-                raise UserError(f"'{key}' is no setting of a training run{_nearest(key)}.")
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), written, given))
-    except ConfigKeyError as error:
-        raise UserError(f"{path}: {error}.") from None
+                raise UserError(f"'{key}' is no setting of a training run{_nearest(str(key), FIELDS)}.")
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), written, given))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no YAML file that can be read ({' '.join(str(error).split())}).") from None
     except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} with {' '.join(overrides) or 'no overrides'}: {reason}.") from None
+        reason = str(error).splitlines()[0].rstrip(".")
+        at = f" at {error.full_key}" if getattr(error, "full_key", None) else ""
+        raise UserError(f"{path} with {' '.join(overrides) or 'no overrides'}{at}: {reason}.") from None
+    check(config)
+    return config
+
+
+def check(config: TrainConfig) -> None:
+    """Raises UserError for a value that no run can have."""
+    for name, choices in CHOICES.items():
+        value = getattr(config, name)
+        if value not in choices:
+            raise UserError(f"{name} '{value}' is none of {', '.join(filter(None, choices))}{_nearest(value, choices, '')}.")
+    for name, least in LEAST.items():
+        value = getattr(config, name)
+        if not least <= value < float("inf"):
+            raise UserError(f"{name} is {value}, but must be a number from {least} up.")
+    if config.decay_share > 1:
+        raise UserError(f"decay_share is {config.decay_share}, but is a share of the run, from 0 to 1.")
+    if config.hidden_size % config.n_heads or (config.hidden_size // config.n_heads) % 2:
+        raise UserError(f"n_heads {config.n_heads} must divide hidden_size {config.hidden_size} into even parts.")
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
@@ -101,6 +137,8 @@ def _pairs(overrides: list[str]) -> list[str]:
     return pairs
 
 
-def _nearest(key: str) -> str:
-    close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(FIELDS)}"
+def _nearest(key: str, known: tuple[str, ...], otherwise: str | None = None) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'"
+    return f"; there are {', '.join(known)}" if otherwise is None else otherwise

@@ -1,0 +1,78 @@
+import pytest
+
+from backend.errors import UserError
+from tests.trainer.small_runs import call, settings
+from trainer.config import TrainConfig, load_config, save_config
+from trainer.train import train
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("hidden_size: 64\nn_layers: 2\n", "utf-8")
+    config = load_config(path, ["--n-layers", "3", "--learning_rate=0.5", "--compile", "true"])
+    assert (config.hidden_size, config.n_layers, config.learning_rate, config.compile) == (64, 3, 0.5, True)
+    assert config.block_size == TrainConfig().block_size
+
+
+def test_a_saved_config_reads_as_it_was(tmp_path):
+    config = TrainConfig(data="somewhere", learning_rate=0.1 + 0.2, compile=True)
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml", []) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "says"),
+    [
+        ("hiden_size: 64", [], "did you mean 'hidden_size'"),
+        ("{}", ["--max_step", "3"], "did you mean 'max_steps'"),
+        ("{}", ["--lr", "3"], "'lr' is no setting"),
+        ("{}", ["--max_steps"], "--max_steps lacks its value"),
+        ("{}", ["max_steps", "3"], "overrides look like --max_steps 1000"),
+        ("max_steps: many", [], "max_steps"),
+        ("{}", ["--learning_rate", "fast"], "learning_rate"),
+        ("- a list", [], "holds a list"),
+        ("max_steps: [", [], "is no YAML file"),
+        ("max_steps: 0", [], "max_steps is 0"),
+        ("batch_size: -1", [], "batch_size is -1"),
+        ("optimizer: adam", [], "did you mean 'adamw'"),
+        ("schedule: linear", [], "none of trapezoid, cosine"),
+        ("mixed_precision: fp8", [], "bf16"),
+        ("decay_share: 1.5", [], "decay_share is 1.5"),
+        ("hidden_size: 10\nn_heads: 4", [], "n_heads 4 must divide hidden_size 10"),
+        ("trackers: wandbb", [], "did you mean 'wandb'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_nearest_right_thing(text, overrides, says, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(UserError) as raised:
+        load_config(path, overrides)
+    assert says in str(raised.value)
+
+
+def test_a_config_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"There is no config .*missing\.yaml"):
+        load_config(tmp_path / "missing.yaml", [])
+
+
+def test_the_command_ends_with_one_sentence(config_file, tmp_path):
+    done = call("train", config_file, "--max_stepz", "3")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and len(done.stderr.strip().splitlines()) == 1
+    done = call("train", config_file, "--data", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "prepare.py" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_model_than_the_checkpoints_is_refused(reference, tokens, config_file):
+    with pytest.raises(UserError, match="does not fit the configured model"):
+        train(load_config(config_file, settings(data=tokens, out=reference, hidden_size=64, max_steps=25)))
+
+
+def test_a_dry_run_tells_sizes_time_and_cost_and_trains_nothing(tokens, config_file, tmp_path):
+    out = tmp_path / "run"
+    done = call("train", config_file, *settings(data=tokens, out=out), "--dry-run", "--price", "2")
+    assert done.returncode == 0, done.stderr
+    for word in ("parameters", "embedding", "non-embedding", "tokens", "steps", "memory", "time", "cost at 2"):
+        assert word in done.stdout
+    assert not out.exists()
