@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "report",
     "memorisation": "memorisation",
     "tokenizers": "tokenizers",
+    "weights": "weights",
 }
 
 
