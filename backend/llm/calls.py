@@ -127,10 +127,11 @@ class Calls:
                 await self._sleep(self._later[0][0] - now if self._later else None)
                 continue
             work = self._ready[0]
-            ticket = self._ticket(work)
-            lane, wait = self._choose(now, ticket.tokens)
+            lanes = self._lanes_for(work.item)
+            ticket = self._ticket(work, lanes)
+            lane, wait = self._choose(lanes, now, ticket.tokens)
             if lane is None:
-                self._give_up_on_the_dead(now)
+                self._give_up_on_the_dead(lanes, now)
                 later = self._later[0][0] - now if self._later else 60.0
                 await self._sleep(min(later, 60.0 if wait is None else wait))
             elif not self._purse.can_take(ticket.most_dollars, ticket.most_tokens):
@@ -149,16 +150,19 @@ class Calls:
             self._active[item.id] = work
             self._ready.append(work)
 
-    def _ticket(self, work: _Work) -> _Ticket:
+    def _lanes_for(self, item: Item) -> list[Lane]:
+        return [lane for lane in self._lanes if item.model in (None, lane.provider.model)]
+
+    def _ticket(self, work: _Work, lanes: list[Lane]) -> _Ticket:
         mean = self._output[0] / self._output[1]
         most = work.tokens_in * 2 + (self._settings.max_tokens or 2 * mean)
-        dearest = max((lane.price.of(work.tokens_in * 2, most - work.tokens_in * 2) for lane in self._lanes if lane.price), default=0.0)
+        dearest = max((lane.price.of(work.tokens_in * 2, most - work.tokens_in * 2) for lane in lanes if lane.price), default=0.0)
         return _Ticket(work.tokens_in + mean, most, dearest)
 
-    def _choose(self, now: float, tokens: float) -> tuple[Lane | None, float | None]:
+    def _choose(self, lanes: list[Lane], now: float, tokens: float) -> tuple[Lane | None, float | None]:
         """The emptiest lane that a call may take now; else None and the seconds until one may (None: until one is back)."""
         best, soonest = None, None
-        for lane in self._lanes:
+        for lane in lanes:
             wait = lane.wait(now, tokens)
             if wait is None:
                 continue
@@ -252,7 +256,7 @@ class Calls:
             self._ready.append(work)
             return
         if isinstance(error, Fatal):
-            self._close(lane, error)
+            self._close(lane, work.item, error)
             self._ready.append(work)
             return
         attempt = Attempt(lane.provider.endpoint, seconds, error.reason, str(error))
@@ -305,18 +309,18 @@ class Calls:
         self._halt = self._halt or UserError(sentence)
         self._wake.set()
 
-    def _close(self, lane: Lane, error: Fatal) -> None:
-        """No more calls to an endpoint that answers nobody; without any endpoint the run stops."""
+    def _close(self, lane: Lane, item: Item, error: Fatal) -> None:
+        """No more calls to an endpoint that answers nobody; without any other for its items the run stops."""
         if lane in self._lanes:
-            if len(self._lanes) == 1:
+            if self._lanes_for(item) == [lane]:
                 self._stop(f"{error}; mend that, and the same command goes on.")
                 return
             self._lanes.remove(lane)
             self._bar.say(f"Going on without {lane.provider.endpoint}: {error}")
 
-    def _give_up_on_the_dead(self, now: float) -> None:
-        silent = [lane for lane in self._lanes if lane.is_dead and now - (lane.silent_since or now) > self._settings.patience]
-        if len(silent) == len(self._lanes):
+    def _give_up_on_the_dead(self, lanes: list[Lane], now: float) -> None:
+        silent = [lane for lane in lanes if lane.is_dead and now - (lane.silent_since or now) > self._settings.patience]
+        if len(silent) == len(lanes):
             self._stop(
                 f"No endpoint has answered for {self._settings.patience:.0f} s, the last one with: {silent[0].last_fault}; "
                 "the same command goes on when it is back."

@@ -30,11 +30,16 @@ from backend.llm.provider import Completion, LocalProvider, Provider, ProviderEr
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of work: what to ask, under an id that is the same in every run."""
+    """A piece of work: what to ask, under an id that is the same in every run.
+
+    With a `model`, only providers of that model are asked: so several judges can work at once, each at its own pace,
+    when the items of one follow those of the other in turn.
+    """
 
     id: str
     messages: list[dict]
     record: dict = field(default_factory=dict)
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
