@@ -42,6 +42,8 @@ def build(desk: Desk) -> None:
             desk.label(key, gr.Button(words[key], size="sm", min_width=130, elem_id=key.replace("_", "-")))
             for key in ("again", "copy", "save_text", "save_json")
         )
+        score = desk.label("score_story", gr.Button(words["score_story"], size="sm", min_width=130, elem_id="score-told"))
+        desk.stories_to_judge.append((score, rows))
     with desk.label("settings", gr.Accordion(words["settings"], open=False, elem_id="settings", elem_classes="settings")):
         fields = sampling_fields(desk)
         with gr.Row():

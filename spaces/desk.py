@@ -26,6 +26,7 @@ class Desk:
     visits: Visits
     default_language: str
     page_language: gr.State
+    tabs: gr.Tabs | None = None
     labelled: list[tuple[str, Block]] = field(default_factory=list)
     other_choices: dict[Block, list[tuple[str, str]]] = field(default_factory=dict)
     stories_to_judge: list[tuple[gr.Button, gr.JSON]] = field(default_factory=list)  # buttons, and the rows they send

@@ -6,14 +6,14 @@ import gradio as gr
 
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
-from spaces import compare, complete, prompts
+from spaces import compare, complete, judge, prompts
 from spaces.api import add_complete
 from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
 from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
-TABS = (complete, compare, prompts)
+TABS = (complete, compare, prompts, judge)
 DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 
@@ -30,7 +30,7 @@ def build_page(models: Models) -> gr.Blocks:
                 value="english", show_label=False, container=False, scale=0, min_width=130, elem_id="page-language",
                 filterable=False,
             )  # fmt: skip
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as desk.tabs:
             for tab in TABS:
                 with desk.label(tab.LABEL, gr.Tab(desk.words[tab.LABEL], id=tab.LABEL)):
                     tab.build(desk)

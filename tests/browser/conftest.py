@@ -6,6 +6,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.app_server import running_app
 from tests.backend.slm.random_models import write_random_model
+from tests.llm_server import llm_server
 
 
 @pytest.fixture(scope="session")
@@ -14,11 +15,18 @@ def data_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory, data_folder):
+def llm():
+    with llm_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory, data_folder, llm):
     root = tmp_path_factory.mktemp("models")
     write_random_model(root / "slow", "qwen3-slow")
     write_random_model(root / "quick", "qwen3-tied", languages=("hindi", "marathi", "bangla"))
-    with running_app("--models", str(root), TINYSTORIES_CACHE=str(root / "cache"), TINYSTORIES_DATA=str(data_folder)) as address:
+    environment = {"CACHE": root / "cache", "DATA": data_folder, "ENDPOINTS": f"{llm.base_url} grader"}
+    with running_app("--models", str(root), **{f"TINYSTORIES_{k}": str(v) for k, v in environment.items()}) as address:
         yield address
 
 

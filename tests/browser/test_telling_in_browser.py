@@ -122,9 +122,13 @@ def test_reloading_in_the_middle_frees_the_engine(page, address):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_fits_the_screen_with_letters_that_can_be_read(chromium, address, width):
     page = Page(chromium, address, width)
+    page.choose("#model", "quick")
     page.write(HINDI)
     page.told()
-    assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for tab in reversed(page.all("[role=tab]")):
+        tab.click()
+        page.wait(lambda tab=tab: tab.get_attribute("aria-selected") == "true")
+        assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width, tab.text
     size = page.browser.execute_script("return parseFloat(getComputedStyle(document.querySelector('.story p')).fontSize)")
     assert size >= 16
 

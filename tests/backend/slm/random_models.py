@@ -8,7 +8,7 @@ from backend.tokenizer import train_tokenizer
 SIZES = {
     "qwen3": {"hidden_size": 256, "num_hidden_layers": 6, "tie_word_embeddings": False, "num_key_value_heads": 4},
     "qwen3-tied": {"hidden_size": 128, "num_hidden_layers": 4, "tie_word_embeddings": True, "num_key_value_heads": 2},
-    "qwen3-slow": {"hidden_size": 768, "num_hidden_layers": 10, "tie_word_embeddings": True, "num_key_value_heads": 4},
+    "qwen3-slow": {"hidden_size": 512, "num_hidden_layers": 8, "tie_word_embeddings": True, "num_key_value_heads": 4},
     "llama": {"hidden_size": 128, "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 2},
 }
 

@@ -1,0 +1,221 @@
+"""The judge tab: a story, or a file of them, scored by an LLM that the operator allows, or by the offline quick check."""
+
+import asyncio
+import unicodedata
+from dataclasses import asdict
+from pathlib import Path
+
+import gradio as gr
+
+from backend.errors import UserError
+from backend.llm.provider import ProviderError
+from evaluation.completions import Completion, read_completions
+from evaluation.judge import estimate, questions
+from evaluation.quick_check import quick_check
+from spaces.desk import PRIVATE, Desk, choices, note_html
+from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields
+from spaces.judging import Judging, judge_all
+from spaces.labels import labels
+from spaces.opening_fields import language_field
+from spaces.saving import SAVE_LINES
+from spaces.score_view import checked_html, checked_many, judged_html, judged_many_html
+from spaces.story import message_html
+
+LABEL = "tab_judge"
+_LONGEST = 12_000  # characters of a story
+_MOST_JUDGED = 300  # stories of one batch for an endpoint
+_MOST_CHECKED = 5000
+
+
+def build(desk: Desk) -> None:
+    """The tab's parts and events."""
+    words = desk.words
+    language = language_field(desk, "judge-")
+    opening = gr.Textbox(
+        label=words["judge_opening"], lines=2, max_lines=6, elem_id="judge-opening", elem_classes="opening-field"
+    )
+    desk.label("judge_opening", opening)
+    story = gr.Textbox(
+        label=words["judge_story"], placeholder=words["judge_story_placeholder"], lines=6, max_lines=20,
+        elem_id="judge-story", elem_classes="opening-field",
+    )  # fmt: skip
+    desk.label("judge_story", story)
+    answers = endpoint_fields(desk, "judge_by", "judge")
+    with gr.Row(elem_classes="stack", visible=False) as how:
+        rubric = gr.Radio(
+            choices(words, "rubric"), value="paper", label=words["rubric"], elem_id="rubric", elem_classes="languages"
+        )
+        desk.label("rubric", rubric)
+        repeats = gr.Slider(1, 5, 3, step=1, label=words["repeats"], info=words["repeats_info"], elem_id="repeats")
+        desk.label("repeats", repeats)
+    with gr.Row(elem_classes="actions", equal_height=True):
+        score = desk.label("score", gr.Button(words["score"], variant="primary", scale=3, min_width=160, elem_id="score"))
+        stop = gr.Button(words["stop"], variant="stop", scale=1, min_width=100, visible=False, elem_id="judge-stop")
+        desk.label("stop", stop)
+    result = desk.label("judge_waiting", gr.HTML(message_html(words["judge_waiting"]), elem_id="scores"))
+    batch = _Batch(desk, answers, language, rubric, repeats)
+
+    async def on_score(request: gr.Request, opening, story, language, who, key, rubric, repeats, page):
+        """Outputs: result, stop."""
+        words, stopped = labels(page), desk.visits.begin(request.session_hash)
+        hidden = gr.update(visible=False)
+        try:
+            item = _completion(opening, story, language, words)
+            if who == OFFLINE:
+                yield checked_html(quick_check(item.opening, item.completion, item.language), words), hidden
+                return
+            provider = answers.provider(who, key, words)
+            asked = questions([item], [provider.model], rubric, int(repeats))
+            state = Judging(len(asked))
+            yield _progress(state, words), gr.update(visible=True)
+            async for state in judge_all(provider, asked, stopped):
+                yield _progress(state, words), gr.skip()
+            shown = judged_html(state.ratings, words) if state.ratings else message_html(words["judge_waiting"])
+            problems = _problems(state, words)
+            yield shown + problems if state.ratings or not problems else problems, hidden
+        except (UserError, ProviderError) as error:
+            yield message_html(str(error), "problem"), hidden
+        finally:
+            desk.visits.end(request.session_hash, stopped)
+
+    async def on_stop(request: gr.Request) -> None:
+        desk.visits.stop(request.session_hash)
+
+    inputs = [opening, story, language, answers.who, answers.key, rubric, repeats, desk.page_language]
+    score.click(on_score, inputs, [result, stop], concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
+    stop.click(on_stop, None, None, queue=False, **PRIVATE)
+    answers.who.change(lambda who: gr.update(visible=who != OFFLINE), answers.who, how, **PRIVATE)
+    for button, rows in desk.stories_to_judge:
+        _hand_over(desk, button, rows, [language, opening, story], batch)
+
+
+class _Batch:
+    """Many stories at once: a file, or those that another tab sent over."""
+
+    def __init__(self, desk: Desk, answers: EndpointFields, language: gr.Radio, rubric: gr.Radio, repeats: gr.Slider):
+        self.desk, self.answers, words = desk, answers, desk.words
+        self.stories = gr.State([])
+        with desk.label("batch", gr.Accordion(words["batch"], open=False, elem_id="batch", elem_classes="settings")) as fold:
+            self.fold = fold
+            desk.label("batch_note", gr.HTML(note_html(words["batch_note"])))
+            with gr.Row(elem_classes="actions"):
+                upload = gr.UploadButton(
+                    words["upload"], file_types=[".jsonl", ".json"], size="sm", min_width=160, elem_id="upload"
+                )
+                run = desk.label("score_all", gr.Button(words["score_all"], size="sm", interactive=False, elem_id="score-all"))
+                stop = gr.Button(words["stop"], variant="stop", size="sm", visible=False, elem_id="batch-stop")
+                save = gr.Button(words["save_scores"], size="sm", visible=False, elem_id="save-scores")
+            desk.label("upload", upload), desk.label("stop", stop), desk.label("save_scores", save)
+            self.run, self.result = run, gr.HTML(elem_id="batch-result")
+            rows = gr.JSON(visible="hidden", value=[])
+        asked = [self.stories, answers.who, rubric, repeats, desk.page_language]
+        shown = [self.stories, run, self.result, save]
+        upload.upload(self.on_upload, [upload, language, *asked[1:]], shown, **PRIVATE)
+        gr.on([answers.who.change, rubric.change, repeats.change], self.on_plan, asked, self.result, **PRIVATE)
+        inputs = [self.stories, answers.who, answers.key, rubric, repeats, desk.page_language]
+        outputs = [self.result, rows, run, stop, save]
+        run.click(self.on_run, inputs, outputs, concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
+        stop.click(self.on_stop, None, None, queue=False, **PRIVATE)
+        save.click(None, rows, None, js=SAVE_LINES, **PRIVATE)
+
+    def on_upload(self, file, language, who, rubric, repeats, page):
+        """Outputs: stories, run, result, save."""
+        try:
+            stories = read_completions(Path(file), language)
+        except UserError as error:
+            # The file's name is told, not where the server keeps it.
+            said = str(error).replace(str(Path(file).parent) + "/", "")
+            return [], gr.update(interactive=False), message_html(said, "problem"), gr.update(visible=False)
+        finally:
+            Path(file).unlink(missing_ok=True)
+        return stories, gr.update(interactive=True), self.on_plan(stories, who, rubric, repeats, page), gr.update(visible=False)
+
+    def on_plan(self, stories, who, rubric, repeats, page):
+        """What a run would take, before anything is asked."""
+        words = labels(page)
+        if not stories:
+            return gr.skip()
+        if who == OFFLINE:
+            return message_html(words["plan_quick"].format(stories=len(stories)))
+        plan = estimate(questions(stories[:_MOST_JUDGED], [who], rubric, int(repeats)))
+        facts = {"stories": min(len(stories), _MOST_JUDGED), "calls": plan.calls, "tin": plan.input_tokens, "tout": plan.output_tokens}
+        return message_html(words["plan_judge"].format(**facts))
+
+    async def on_run(self, request: gr.Request, stories, who, key, rubric, repeats, page):
+        """Outputs: result, rows, run, stop, save."""
+        words, visits = labels(page), self.desk.visits
+        stopped, hidden, ready = visits.begin(request.session_hash), gr.update(visible=False), gr.update(interactive=True)
+        try:
+            if who == OFFLINE:
+                table, rows = await asyncio.to_thread(checked_many, stories[:_MOST_CHECKED], words)
+                yield table, rows, ready, hidden, gr.update(visible=True)
+                return
+            provider = self.answers.provider(who, key, words)
+            asked = questions(stories[:_MOST_JUDGED], [provider.model], rubric, int(repeats))
+            yield _progress(Judging(len(asked)), words), [], gr.update(interactive=False), gr.update(visible=True), hidden
+            state = Judging(len(asked))
+            async for state in judge_all(provider, asked, stopped):
+                yield _progress(state, words), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            table = await asyncio.to_thread(judged_many_html, state.ratings, words) if state.ratings else ""
+            rows = [asdict(rating) for rating in state.ratings]
+            yield table + _spent(state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
+        except (UserError, ProviderError) as error:
+            yield message_html(str(error), "problem"), [], ready, hidden, hidden
+        finally:
+            visits.end(request.session_hash, stopped)
+
+    async def on_stop(self, request: gr.Request) -> None:
+        self.desk.visits.stop(request.session_hash)
+
+
+def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch: _Batch) -> None:
+    """Wire another tab's button: one story fills the fields, several become a batch; the judge tab opens."""
+
+    def receive(rows, page):
+        words = labels(page)
+        stories = [
+            Completion(
+                row.get("opening", ""), row.get("completion", row.get("story", "")), row["model"], row["language"],
+                row.get("index", 0), row.get("seed"), row.get("finished"),
+            )
+            for row in rows or []
+        ]  # fmt: skip
+        if len(stories) < 2:
+            one = stories[0] if stories else Completion("", "", "", desk.default_language)
+            same = gr.skip()
+            return one.language, one.opening, one.completion.strip(), [], same, same, same, gr.Tabs(selected=LABEL)
+        said = message_html(words["handed"].format(count=len(stories)))
+        first = stories[0].language
+        return first, "", "", stories, gr.update(interactive=True), said, gr.update(open=True), gr.Tabs(selected=LABEL)
+
+    outputs = [*fields, batch.stories, batch.run, batch.result, batch.fold, desk.tabs]
+    button.click(receive, [rows, desk.page_language], outputs, **PRIVATE)
+
+
+def _completion(opening: str, story: str, language: str, words: dict) -> Completion:
+    opening, story = (unicodedata.normalize("NFC", (text or "").strip()) for text in (opening, story))
+    if not story:
+        raise UserError(words["judge_empty"])
+    if len(opening) + len(story) > _LONGEST:
+        raise UserError(words["judge_too_long"].format(limit=_LONGEST))
+    if opening and story.startswith(opening):
+        story = story[len(opening) :]
+    return Completion(opening, story, "", language)
+
+
+def _progress(state: Judging, words: dict) -> str:
+    said = words["judging_progress"].format(done=state.done, asked=state.asked)
+    return f'<div class="message hint"><progress value="{state.done}" max="{state.asked}"></progress><br>{said}</div>'
+
+
+def _spent(state: Judging, words: dict) -> str:
+    tokens_in, tokens_out = (sum(getattr(r, f"{way}_tokens") for r in state.ratings) for way in ("input", "output"))
+    cost = sum(rating.cost for rating in state.ratings)
+    money = f", ${cost:.4f}" if cost else ""
+    return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money)
+
+
+def _problems(state: Judging, words: dict) -> str:
+    if not state.failed:
+        return ""
+    return message_html(words["judge_failed"].format(count=len(state.failed), reason=state.failed[0][1][:200]), "problem")

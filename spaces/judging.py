@@ -1,0 +1,97 @@
+"""A judge's questions carried to a provider and back, several at once, until all are answered or the visitor stops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from backend.llm.provider import Fatal, ProviderError, RateLimited, Transient
+from evaluation.judge import Question, ask
+from evaluation.ratings import Rating
+from evaluation.rubrics import NotAScore
+
+AT_ONCE = 6
+_TRIES = 5
+_LONGEST_PAUSE = 60.0  # seconds
+_SHOW_EVERY = 0.3
+
+
+@dataclass
+class Judging:
+    """What has come so far. `failed` are questions without an answer, each with the reason."""
+
+    asked: int
+    ratings: list[Rating] = field(default_factory=list)
+    failed: list[tuple[Question, str]] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def done(self) -> int:
+        """Questions that are settled."""
+        return len(self.ratings) + len(self.failed)
+
+
+async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) -> AsyncIterator[Judging]:
+    """The state again and again, the last time when all is settled or `stop` was set.
+
+    Raises Fatal when the endpoint will answer nothing; the provider is closed in every case.
+    """
+    state, coming, pause = Judging(len(asked)), iter(asked), _Pause()
+
+    async def work() -> None:
+        for question in coming:
+            try:
+                state.ratings.append(await _patiently(provider, question, pause))
+            except (NotAScore, ProviderError) as error:
+                if isinstance(error, Fatal):
+                    raise
+                state.failed.append((question, str(error)))
+
+    workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(asked)))]
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not all(worker.done() for worker in workers):
+            left = [worker for worker in workers if not worker.done()]
+            done, _ = await asyncio.wait([*left, stopping], timeout=_SHOW_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            for worker in done - {stopping}:
+                worker.result()
+            if stop.is_set():
+                state.stopped = True
+                break
+            yield state
+        yield state
+    finally:
+        for task in (*workers, stopping):
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await provider.close()
+
+
+class _Pause:
+    """An endpoint that is short of breath makes every question wait, not only the one that it told so."""
+
+    def __init__(self):
+        self._until = 0.0
+
+    def rest(self, seconds: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._until = max(self._until, now + min(seconds, _LONGEST_PAUSE))
+
+    async def over(self) -> None:
+        while (left := self._until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(left)
+
+
+async def _patiently(provider, question: Question, pause: _Pause) -> Rating:
+    for attempt in range(1, _TRIES + 1):
+        await pause.over()
+        try:
+            return await ask(provider, question)
+        except RateLimited as error:
+            if attempt == _TRIES:
+                raise
+            pause.rest(error.retry_after or 2.0**attempt)
+        except Transient as error:
+            if attempt == _TRIES:
+                raise
+            await asyncio.sleep(min(error.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
+    raise AssertionError("there is at least one try")

@@ -1,0 +1,130 @@
+"""A visitor has stories scored: offline, by an endpoint with a key of their own, one or many, from here and from other tabs."""
+
+import json
+
+import pytest
+
+from spaces.labels import labels
+from tests.browser.page import Page
+from tests.llm_server import KEY
+
+WORDS = labels("english")
+STORY = "एक दिन मीनू बाग में गई। वहाँ उसे एक तितली मिली। दोनों दोस्त बन गए।"
+
+
+@pytest.fixture
+def page(chromium, address):
+    page = Page(chromium, address)
+    page.open_tab("tab_judge", "#score")
+    return page
+
+
+@pytest.fixture
+def file(tmp_path):
+    rows = [
+        {"opening": f"एक दिन {i}।", "completion": STORY, "model": f"model {i % 2}", "language": "hindi", "index": 0} for i in range(8)
+    ]
+    path = tmp_path / "stories.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def choose_endpoint(page: Page, llm, key: str) -> None:
+    page.choose("#judge-who", f"grader @ {llm.base_url.split('/')[2]}")
+    page.wait(lambda: page.shown("#judge-key input"))
+    page.one("#judge-key input").send_keys(key)
+
+
+def test_without_a_key_there_is_the_quick_check_under_its_own_name(page):
+    page.one("#score").click()
+    assert page.wait(lambda: page.one("#scores .problem")).text == WORDS["judge_empty"]
+    page.one("#judge-story textarea").send_keys(STORY)
+    page.one("#score").click()
+    page.wait(lambda: page.all("#scores .checks li"))
+    assert WORDS["quick"] in page.one("#scores").text
+    assert "✗ " + WORDS["check_long_enough"] in page.one("#scores").text
+    assert not page.all("#scores svg")
+
+
+def test_an_endpoint_grades_with_the_visitor_s_key_which_stays_nowhere(page, llm, data_folder):
+    page.one("#judge-opening textarea").send_keys("एक दिन मीनू")
+    page.one("#judge-story textarea").send_keys(STORY)
+    choose_endpoint(page, llm, "sk-wrong-1234")
+    assert page.one("#judge-key input").get_attribute("type") == "password"
+    page.one("#score").click()
+    problem = page.wait(lambda: page.one("#scores .problem")).text
+    assert "401" in problem
+    assert "sk-wrong-1234" not in problem
+    page.one("#judge-key input").clear()
+    page.one("#judge-key input").send_keys(KEY)
+    page.one("#score").click()
+    page.wait(lambda: page.all("#scores svg"))
+    assert len(page.all("#scores tbody tr")) == 6
+    assert len(page.all("#scores .said li")) == 3
+    assert WORDS["quick"] not in page.one("#scores").text
+    assert llm.keys[-1] == KEY
+    assert "rate the story" in llm.prompts[-1]
+    stores = page.browser.execute_script("return JSON.stringify([localStorage, sessionStorage, document.cookie])")
+    assert KEY not in stores
+    assert not any(KEY.encode() in path.read_bytes() for path in data_folder.rglob("*") if path.is_file())
+
+
+def test_a_batch_is_planned_run_stopped_and_saved(page, llm, file, tmp_path):
+    page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    choose_endpoint(page, llm, KEY)
+    page.one("#batch button").click()
+    page.wait(lambda: page.shown("#upload"))
+    page.one("input[type=file]").send_keys(str(file))
+    page.wait(lambda: "24 calls" in page.one("#batch-result").text)
+    llm.hold.clear()
+    page.one("#score-all").click()
+    page.wait(lambda: page.shown("#batch-stop"))
+    page.one("#batch-stop").click()
+    page.wait(lambda: not page.shown("#batch-stop"))
+    llm.hold.set()
+    page.wait(lambda: page.one("#score-all").is_enabled())
+    page.one("#score-all").click()
+    page.wait(lambda: page.shown("#save-scores"))
+    assert "24 of 24" in page.one("#batch-result").text
+    assert [row.text.split("\n")[0] for row in page.all("#batch-result tbody th")] == ["model 0", "model 1"]
+    page.one("#save-scores").click()
+    saved = page.wait(lambda: next((p for p in tmp_path.glob("*.jsonl") if p != file), None))
+    rows = [json.loads(line) for line in saved.read_text("utf-8").splitlines()]
+    assert len(rows) == 24
+    assert {row["judge"] for row in rows} == {"grader"}
+    assert set(rows[0]["scores"]) == {"context awareness", "completeness", "grammar", "fluency", "creativity", "overall"}
+
+
+def test_a_file_that_is_none_is_named_without_the_server_s_folders(page, tmp_path):
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text("no json\n")
+    page.one("#batch button").click()
+    page.wait(lambda: page.shown("#upload"))
+    page.one("input[type=file]").send_keys(str(wrong))
+    problem = page.wait(lambda: page.one("#batch-result .problem")).text
+    assert problem.startswith("wrong.jsonl:1")
+
+
+def test_stories_come_over_from_other_tabs(page):
+    page.open_tab("tab_complete", "#write")
+    page.choose("#model", "quick")
+    page.write("एक छोटी चिड़िया थी।")
+    story = page.told()
+    page.wait(lambda: page.shown("#score-told"))
+    page.one("#score-told").click()
+    page.wait(lambda: page.shown("#score"))
+    assert page.one("#judge-opening textarea").get_attribute("value") == "एक छोटी चिड़िया थी।"
+    assert page.one("#judge-story textarea").get_attribute("value").split()[-1] == story.split()[-1]
+    page.one("#score").click()
+    page.wait(lambda: page.all("#scores .checks li"))
+
+
+def test_a_prompt_is_answered_by_an_endpoint_too(page, llm):
+    page.open_tab("tab_prompts", "#ask-story")
+    page.choose("#prompts-who", f"grader @ {llm.base_url.split('/')[2]}")
+    page.wait(lambda: page.shown("#prompts-key input"))
+    page.one("#prompts-key input").send_keys(KEY)
+    page.one("#ask-story").click()
+    page.wait(lambda: page.all("#asked-story article"))
+    assert "<b>मीनू</b>" in page.one("#asked-story").text
+    assert page.one("#asked-story footer").text.startswith("grader @")
