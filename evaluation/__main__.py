@@ -9,9 +9,13 @@ from backend.command_line import run
 # command: its module in commands/, imported when it is called, so that each starts quickly.
 COMMANDS = {
     "quick": "quick",
-    "ladder": "ladder",
+    "judge": "judge",
+    "run": "run",
     "report": "report",
     "compare": "report",
+    "pairwise": "pairwise",
+    "ladder": "ladder",
+    "examples": "examples",
     "memorisation": "memorisation",
     "tokenizers": "tokenizers",
     "weights": "weights",

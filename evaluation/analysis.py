@@ -1,8 +1,9 @@
 """Everything a report says of ratings, as plain data: means, comparisons, agreement, bias, power."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,12 +17,20 @@ MEAN_OF_FIVE = "mean of five"  # the paper's "true overall": the mean of the fiv
 _CONFIGURATION = re.compile(r"l=(\d+), ?h=(\d+), ?e=(\d+)")
 
 
-def analyse(ratings: Sequence[Rating], n_bootstrap: int = 10_000, seed: int = 0) -> dict:
-    """Analyse ratings of any number of models, languages, judges and rubrics. The result is ready for JSON."""
+def analyse(
+    ratings: Sequence[Rating],
+    configurations: Mapping[str, dict | None] = MappingProxyType({}),
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> dict:
+    """Analyse ratings of any number of models, languages, judges and rubrics. The result is ready for JSON.
+
+    `configurations` hold layers, heads and hidden size of models whose names do not tell them.
+    """
     all_grids = grids(ratings)
     lengths = {rating.story.key: len(words(rating.completion)) for rating in ratings if rating.completion}
     return {
-        "groups": [_group(grid, ratings, lengths, n_bootstrap, seed) for grid in all_grids],
+        "groups": [_group(grid, lengths, configurations, n_bootstrap, seed) for grid in all_grids],
         "judges": _between_judges(ratings),
         "ratings": len(ratings),
         "cost": sum(rating.cost for rating in ratings),
@@ -34,7 +43,7 @@ def with_mean_of_five(grid: Grid) -> np.ndarray:
     return np.concatenate([grid.values, grid.values[:, :, :5].mean(2, keepdims=True)], axis=2)
 
 
-def _group(grid: Grid, ratings: Sequence[Rating], lengths: dict, n_bootstrap: int, seed: int) -> dict:
+def _group(grid: Grid, lengths: dict, configurations: Mapping, n_bootstrap: int, seed: int) -> dict:
     values = with_mean_of_five(grid)
     names = (*CRITERIA, MEAN_OF_FIVE)
     n_rows, n_models, n_columns = values.shape
@@ -53,7 +62,7 @@ def _group(grid: Grid, ratings: Sequence[Rating], lengths: dict, n_bootstrap: in
                     name: [float(x[c]) for x in (means.mean, means.low, means.high)] for name, c in columns.items()
                 },
                 "length_bias": _length_bias(grid, m, lengths),
-                "configuration": configuration(model),
+                "configuration": configuration(model) or configurations.get(model),
             }
         )
     overall = CRITERIA.index("overall")

@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def read_completions(path: Path, language: str | None = None, model: str | None 
     if not found:
         raise UserError(f"{path} holds no completions; `trainer/sample.py --out` writes such a file.")
     return found
+
+
+def read_all(paths: Iterable[Path], language: str | None = None) -> list[Completion]:
+    """The completions of several files. Raises UserError where two take the same place, for one would hide the other."""
+    found: dict[tuple, Completion] = {}
+    for path in paths:
+        for item in read_completions(path, language):
+            if item.key in found:
+                raise UserError(
+                    f"{path} has '{item.model}' complete “{item.opening[:40]}” as story {item.index} once more; "
+                    "give each run its own `model` and each of its stories its own `index`."
+                )
+            found[item.key] = item
+    return list(found.values())
 
 
 def read_rows(path: Path) -> list[dict]:

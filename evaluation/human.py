@@ -5,14 +5,12 @@ mean error over the few, each weighed so that the interval is as narrow as the d
 and Zrnic 2023, arXiv 2311.01453), as arXiv 2511.21140 does for LLM judges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from backend.errors import UserError
 from evaluation.ratings import Rating
 
 
@@ -71,33 +69,28 @@ def _clustered_variance(values: np.ndarray, groups: np.ndarray) -> float:
     return float(n_groups / max(n_groups - 1, 1) * (residual_sums**2).sum() / len(values) ** 2)
 
 
-def corrected_means(ratings: list[Rating], votes: list[dict], path: Path) -> list[dict]:
-    """The judges' mean overall grades of each model, corrected by human grades of some of the same stories."""
-    by_story: dict[tuple, list[float]] = {}
-    for number, vote in enumerate(votes, 1):
-        try:
-            by_story.setdefault((str(vote["model"]), str(vote["opening"]), int(vote["index"])), []).append(
-                float(vote["overall"])
-            )
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{path}, row {number}, is no vote; it needs model, opening, index and overall.") from None
-    judged: dict[str, dict[tuple, list[float]]] = {}
+def corrected_means(ratings: Sequence[Rating], votes: Mapping[tuple[str, str, int], float]) -> list[dict]:
+    """Each judge's mean overall grade of each model, corrected by human grades, by (model, opening, index), of some stories.
+
+    Models with votes on fewer than two openings are left out.
+    """
+    judged: dict[tuple, dict[tuple, list[float]]] = {}
     for rating in ratings:
-        key = (rating.model, rating.opening, rating.index)
-        judged.setdefault(rating.model, {}).setdefault(key, []).append(rating.scores["overall"])
+        group = judged.setdefault((rating.language, rating.judge, rating.rubric, rating.model), {})
+        group.setdefault((rating.model, rating.opening, rating.index), []).append(rating.scores["overall"])
     rows = []
-    for model, stories in sorted(judged.items()):
+    for (language, judge, rubric, model), stories in sorted(judged.items()):
         means = {key: sum(grades) / len(grades) for key, grades in stories.items()}
-        voted = [key for key in means if key in by_story]
+        voted = [key for key in means if key in votes]
         if len({key[1] for key in voted}) < 2:
             continue
-        others = [key for key in means if key not in by_story]
+        others = [key for key in means if key not in votes]
         found = correct_with_votes(
-            [sum(by_story[key]) / len(by_story[key]) for key in voted],
+            [votes[key] for key in voted],
             [means[key] for key in voted],
             [means[key] for key in others],
             [key[1] for key in voted],
             [key[1] for key in others],
         )
-        rows.append({"model": model} | vars(found))
+        rows.append({"language": language, "judge": judge, "rubric": rubric, "model": model} | vars(found))
     return rows

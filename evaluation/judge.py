@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from backend.llm.engine import Item, Reading, Rejected
+from backend.llm.provider import Completion as Answer
 from evaluation.completions import Completion
 from evaluation.ratings import Rating
 from evaluation.rubrics import NotAScore, Scores, judge_prompt, read_scores
 from evaluation.text import as_language
 
 ATTEMPTS = 4  # times a story is asked about before its answer counts as refused
-_ANSWER_TOKENS = {"paper": 60, "strict": 160}
+ANSWER_TOKENS = {"paper": 60, "strict": 160}
 MAX_TOKENS = 1000  # room for judges that think aloud
 
 
@@ -47,6 +49,12 @@ class Question:
         name = as_language(item.language).english_name
         return [{"role": "user", "content": judge_prompt(self.rubric, item.story, item.opening, name)}]
 
+    @property
+    def item(self) -> Item:
+        """What the engine is given: the journal keeps all that a rating needs."""
+        record = asdict(self.completion) | {"judge": self.judge, "rubric": self.rubric, "repeat": self.repeat}
+        return Item(self.id, self.messages, record, model=self.judge)
+
     def rating(self, answer: str, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> Rating:
         """The rating in an answer. Raises NotAScore."""
         scores, item = read_scores(answer), self.completion
@@ -81,7 +89,7 @@ def estimate(asked: Iterable[Question], price_in: float | None = None, price_out
     for question in asked:
         calls += 1
         tokens_in += estimated_tokens(question.messages[0]["content"])
-        tokens_out += _ANSWER_TOKENS[question.rubric]
+        tokens_out += ANSWER_TOKENS[question.rubric]
     known = price_in is not None and price_out is not None
     cost = (tokens_in * price_in + tokens_out * price_out) / 1e6 if known else None
     return Estimate(calls, tokens_in, tokens_out, cost)
@@ -91,6 +99,15 @@ def estimated_tokens(text: str) -> int:
     """Tokens of a text for a large model, roughly: 4 ASCII characters a token, 2 of any other script."""
     ascii_characters = sum(character < "\x80" for character in text)
     return ascii_characters // 4 + (len(text) - ascii_characters) // 2 + 4
+
+
+def read_answer(item: Item, answer: Answer) -> Reading:
+    """The six numbers of an answer, which is kept as it came. Raises Rejected."""
+    try:
+        scores = read_scores(answer.text)
+    except NotAScore as error:
+        raise Rejected("no score", str(error)) from None
+    return Reading(answer.text, {"scores": scores.values, "reason": scores.reason})
 
 
 async def ask(provider, question: Question, attempts: int = ATTEMPTS) -> Rating:

@@ -3,7 +3,8 @@
 Works for anything that scores: the quick check offline, or an LLM judge.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
 
@@ -15,6 +16,8 @@ from evaluation.agreement import spearman
 from evaluation.completions import Completion
 from evaluation.damage import KINDS, STRENGTHS, surroundings
 from evaluation.quick_check import quick_check
+from evaluation.ratings import Rating
+from evaluation.rubrics import CRITERIA
 from evaluation.statistics import paired_intervals
 from evaluation.text import sentences
 
@@ -100,9 +103,15 @@ def climb(ladder: Sequence[Completion], scores: Sequence[float], seed: int = 0) 
     return rungs
 
 
-def quick_scores(ladder: Sequence[Completion], part: Callable = lambda check: check.score) -> list[float]:
-    """The quick check's score of every completion, or one of its `part`s."""
-    return [part(quick_check(item.opening, item.completion, item.language)) for item in ladder]
+def quick_scores(ladder: Sequence[Completion]) -> list[float]:
+    """The quick check's score of every completion."""
+    return [quick_check(item.opening, item.completion, item.language).score for item in ladder]
+
+
+def judge_scores(ladder: Sequence[Completion], ratings: Sequence[Rating], judge: str) -> dict[str, list[float]]:
+    """A judge's grades of every completion, by criterion; NaN where it gave none."""
+    given = {rating.story.key: rating.scores for rating in ratings if rating.judge == judge}
+    return {name: [given[item.key][name] if item.key in given else math.nan for item in ladder] for name in CRITERIA}
 
 
 def as_text(rungs: Sequence[Rung]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.errors import UserError
 from backend.files import writing
+from backend.llm.journal import Journal
 from evaluation.completions import Completion, language_and_model_of, read_rows
 from evaluation.rubrics import CRITERIA, NotAScore, read_scores
 
@@ -65,10 +66,13 @@ def write_ratings(path: Path, ratings: Iterable[Rating]) -> None:
 
 
 def read_ratings(path: Path) -> list[Rating]:
-    """Read ratings: this project's JSON lines, or the paper's JSON list of six scores and an ID.
+    """Read ratings: this project's JSON lines, a judge's journal, or the paper's JSON list of six scores and an ID.
 
     Raises UserError with file and row for anything else.
     """
+    if is_journal(path):
+        with Journal.read(path) as journal:
+            return list(journal_ratings(journal).values())
     rows = read_rows(path)
     if not rows:
         raise UserError(f"{path} holds no ratings; `python -m evaluation judge` writes them.")
@@ -77,6 +81,27 @@ def read_ratings(path: Path) -> list[Rating]:
         _from_paper(path, n, row, language, model) if "ID" in row else _from_row(path, n, row)
         for n, row in enumerate(rows, 1)
     ]
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file is an SQLite database."""
+    with open(path, "rb") as file:
+        return file.read(15) == b"SQLite format 3"
+
+
+def journal_ratings(journal: Journal) -> dict[str, Rating]:
+    """The ratings in a judge's journal by the id of their question. Raises UserError for another command's journal."""
+    if journal.meta("purpose") != "judge":
+        raise UserError(f"{journal.path} holds no ratings; `python -m evaluation judge` makes a journal that does.")
+    found = {}
+    columns = "id, text, record, facts, input_tokens, output_tokens, cost"
+    for id_, text, record, facts, tokens_in, tokens_out, cost in journal.accepted(columns):
+        told = json.loads(record) | json.loads(facts)
+        told.pop("seed")
+        found[id_] = Rating(
+            **told, raw=text, input_tokens=tokens_in or 0, output_tokens=tokens_out or 0, cost=cost or 0.0
+        )
+    return found
 
 
 def _from_row(path: Path, number: int, row: dict) -> Rating:

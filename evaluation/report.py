@@ -4,6 +4,7 @@ import json
 import platform
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from markupsafe import Markup, escape
 from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
+from evaluation.examples import best_median_worst, side_by_side
 from evaluation.plots import distributions, heat_map, means_plot
 from evaluation.quick_check import LABEL
 from evaluation.quick_table import check_all
 from evaluation.radar import radar
 from evaluation.ratings import Rating
 from evaluation.rubrics import CRITERIA
+from evaluation.self_preference import SelfPreference
 
 COLUMNS = (*CRITERIA, MEAN_OF_FIVE)
 _SIDE_BY_SIDE = 5
@@ -26,13 +29,21 @@ _PACKAGES = ("numpy", "scipy", "krippendorff", "matplotlib")
 
 
 def write_report(
-    folder: Path, ratings: Sequence[Rating], title: str, settings: dict | None = None, extras: dict | None = None
+    folder: Path,
+    ratings: Sequence[Rating],
+    title: str,
+    *,
+    runs: Sequence[dict] = (),
+    ladders: Sequence[dict] = (),
+    pairs: Sequence[dict] = (),
+    human: Sequence[dict] = (),
+    preference: Sequence[SelfPreference] = (),
 ) -> dict:
     """Write `report.html`, `report.md` and `report.json` into a folder; returns the analysis.
 
-    `extras` may hold `ladders` (as `ladder --out` writes them) and `human` (rows of corrected means).
+    `runs` are records of `run.json`, `ladders` and `pairs` what those commands write, `human` rows of corrected means.
     """
-    analysis = analyse(ratings)
+    analysis = analyse(ratings, configurations={run["model"]: run["configuration"] for run in runs})
     stories = list({rating.story.key: rating.story for rating in ratings if rating.completion}.values())
     facts = {
         "title": title,
@@ -41,23 +52,32 @@ def write_report(
         "groups": [group | {"plots": _plots(group)} for group in analysis["groups"]],
         "quick": {"label": LABEL, "table": check_all(stories)[0]} if stories else None,
         "diversity": _diversity(stories),
-        "examples": examples(ratings),
-        "side_by_side": side_by_side(stories),
-        "settings": _versions() | (settings or {}),
-        "ladders": (),
-        "human": (),
-    } | (extras or {})
-    page = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    page.globals.update(interval=_interval, number=_number, p=_p_value, agreement=_agreement_table)
+        "examples": best_median_worst(ratings),
+        "side_by_side": [row for rows in side_by_side(stories, _SIDE_BY_SIDE).values() for row in rows],
+        "settings": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
+        "runs": runs,
+        "run_keys": [key for key in dict.fromkeys(key for run in runs for key in run) if key != "model"],
+        "ladders": ladders,
+        "pairs": pairs,
+        "human": human,
+        "preference": preference,
+    }
     with writing(folder / "report.html") as file:
-        file.write(page.get_template("report.html.j2").render(facts))
+        file.write(render("report.html.j2", facts))
     with writing(folder / "report.md") as file:
         file.write(as_markdown(facts))
+    kept = {key: facts[key] for key in ("settings", "runs", "quick", "ladders", "pairs", "human")}
+    kept["preference"] = [asdict(found) for found in preference]
     with writing(folder / "report.json") as file:
-        json.dump(
-            analysis | {"settings": facts["settings"], "quick": facts["quick"]}, file, ensure_ascii=False, indent=1
-        )
+        json.dump(analysis | kept, file, ensure_ascii=False, indent=1)
     return analysis
+
+
+def render(template: str, facts: dict) -> str:
+    """One of the pages; texts in it are escaped."""
+    pages = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True)
+    pages.globals.update(interval=_interval, number=_number, p=_p_value, told=_told, agreement=_agreement_table)
+    return pages.get_template(template).render(facts)
 
 
 def as_markdown(facts: dict) -> str:
@@ -108,38 +128,6 @@ def means_table(models: Sequence[dict]) -> list[str]:
     return lines
 
 
-def examples(ratings: Sequence[Rating]) -> list[dict]:
-    """Of each model and language the best, the median and the worst story by mean overall grade."""
-    groups: dict[tuple[str, str], dict] = defaultdict(lambda: defaultdict(list))
-    for rating in ratings:
-        if rating.completion:
-            groups[rating.model, rating.language][rating.story.key].append(rating)
-    found = []
-    for (model, language), stories in sorted(groups.items()):
-        ordered = sorted(stories.values(), key=lambda some: -sum(r.scores["overall"] for r in some) / len(some))
-        for which, place in {"best": 0, "median": len(ordered) // 2, "worst": len(ordered) - 1}.items():
-            first, overall = ordered[place][0], [r.scores["overall"] for r in ordered[place]]
-            shown = {key: getattr(first, key) for key in ("opening", "completion", "judge", "scores", "reason")}
-            found.append(
-                {"model": model, "language": language, "which": which, "overall": sum(overall) / len(overall), **shown}
-            )
-    return found
-
-
-def side_by_side(stories: Sequence) -> list[dict]:
-    """The first story of every model for a few openings that all models of a language have; nothing for one model."""
-    table: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    models: dict[str, set] = defaultdict(set)
-    for story in stories:
-        models[story.language].add(story.model)
-        table[story.language, story.opening].setdefault(story.model, story.completion.strip())
-    shared = [
-        key for key, by_model in sorted(table.items()) if len(models[key[0]]) > 1 and by_model.keys() == models[key[0]]
-    ]
-    step = max(1, len(shared) // _SIDE_BY_SIDE)
-    return [{"opening": key[1], "stories": table[key]} for key in shared[::step][:_SIDE_BY_SIDE]]
-
-
 def _plots(group: dict) -> dict:
     means = {model["model"]: model["means"] for model in group["models"]}
     shown = dict(sorted(means.items(), key=lambda item: -item[1]["overall"][0])[:6])
@@ -172,8 +160,11 @@ def _agreement_table(by_criterion: dict) -> Markup:
     return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")  # noqa: S704 – names are escaped
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
+def _told(value: object) -> str:
+    """A setting as one reads it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(part)}" for key, part in value.items())
+    return "–" if value is None or value == "" else str(value)
 
 
 def _interval(triple: Sequence[float]) -> str:

@@ -8,11 +8,15 @@ import click
 from backend.errors import UserError
 from backend.files import writing
 from backend.languages import Language
+from backend.llm.options import Choice
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
-from evaluation.completions import read_rows
-from evaluation.ladder import as_text, build_ladder, climb, quick_scores
+from evaluation.completions import Completion, read_rows
+from evaluation.judging import judge_completions
+from evaluation.ladder import Rung, as_text, build_ladder, climb, judge_scores, quick_scores
+from evaluation.panel import Panel, panel_options
 from evaluation.quick_check import LABEL
+from evaluation.rubrics import RUBRICS
 from evaluation.text import as_language
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,21 +30,46 @@ _TOLD = 200  # stories taken from the storyteller where there is no file of real
 @click.option("--column", default="story", show_default=True)
 @click.option("--count", default=30, show_default=True, type=click.IntRange(min=5), help="stories to damage")
 @click.option("--seed", default=0, show_default=True)
+@click.option("--rubric", type=click.Choice(list(RUBRICS)), default="paper", show_default=True)
+@click.option("--journal", type=click.Path(path_type=Path), help="a SQLite file for the judges' answers")
 @click.option("--out", type=click.Path(path_type=Path), help="a JSON file, for `report --ladder`")
+@panel_options(required=False)
 def ladder(
-    language: str, stories: Path | None, foreign: Path | None, column: str, count: int, seed: int, out: Path | None
+    language: str,
+    stories: Path | None,
+    foreign: Path | None,
+    column: str,
+    count: int,
+    seed: int,
+    rubric: str,
+    journal: Path | None,
+    out: Path | None,
+    panel: Panel | None,
+    choice: Choice,
 ) -> None:
-    """Damage good stories on purpose and see whether the score falls."""
+    """Damage good stories on purpose and see whether the score falls: the judges', or without --provider the quick check's."""
+    if panel and not journal:
+        raise UserError("Judges' answers are kept in a journal; name one with --journal.")
     language = as_language(language)
     good = _texts(stories, column) if stories else _own_stories(language)
     other = _texts(foreign, column) if foreign else _told("hindi" if language.name == "english" else "english")
     damaged = build_ladder(good, other, language, count, seed)
-    rungs = climb(damaged, quick_scores(damaged))
-    click.echo(f"{LABEL}, {language.english_name}\n{as_text(rungs)}")
+    if panel:
+        ratings = judge_completions(damaged, panel, rubric, 1, journal)
+        found = [_of_judge(judge, language, damaged, judge_scores(damaged, ratings, judge)) for judge in panel.judges]
+    else:
+        found = [{"judge": LABEL, "language": language.name, "rungs": climb(damaged, quick_scores(damaged))}]
+    for row in found:
+        click.echo(f"{row['judge']}, {language.english_name}\n{as_text(row['rungs'])}")
     if out:
-        found = [{"judge": LABEL, "language": language.name, "rungs": [rung.as_dict() for rung in rungs]}]
         with writing(out) as file:
-            json.dump(found, file, ensure_ascii=False, indent=1)
+            json.dump(found, file, ensure_ascii=False, indent=1, default=Rung.as_dict)
+
+
+def _of_judge(judge: str, language: Language, damaged: list[Completion], scores: dict[str, list[float]]) -> dict:
+    rungs = {criterion: climb(damaged, grades) for criterion, grades in scores.items()}
+    drops = {criterion: {rung.kind: rung.drop for rung in found} for criterion, found in rungs.items()}
+    return {"judge": judge, "language": language.name, "rungs": rungs["overall"], "drops": drops}
 
 
 def _texts(path: Path, column: str) -> list[str]:

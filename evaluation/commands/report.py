@@ -1,32 +1,40 @@
 """`python -m evaluation report` and `compare`: pages from ratings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from backend.errors import UserError
+from evaluation.card import write_card
 from evaluation.completions import read_rows
 from evaluation.human import corrected_means
 from evaluation.ratings import Rating, read_ratings
 from evaluation.report import means_table, write_report
+from evaluation.runs import read_run
+from evaluation.self_preference import read_writers, self_preference
+from evaluation.votes import read_grades
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _options(command: click.Command) -> click.Command:
-    for option in (
-        click.option(
-            "--out",
-            default="report",
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="folder for report.html, .md, .json",
-        ),
-        click.option("--title", default="Scores of story models", show_default=True),
-        click.option("--ladder", "ladders", type=_FILE, multiple=True, help="what `ladder --out` wrote for these judges"),
-        click.option("--votes", type=_FILE, help="JSONL of human grades: model, opening, index, overall"),
-        click.option("--push-to", metavar="ORG/NAME", help="also a private dataset on the Hub"),
-    ):
+_OPTIONS = (
+    click.option(
+        "--out", default="report", show_default=True, type=click.Path(path_type=Path),
+        help="folder for report.html, .md, .json",
+    ),
+    click.option("--title", default="Scores of story models", show_default=True),
+    click.option("--ladder", "ladders", type=_FILE, multiple=True, help="what `ladder --out` wrote for these judges"),
+    click.option("--pairs", type=_FILE, multiple=True, help="what `pairwise --out` wrote for these models"),
+    click.option("--votes", type=_FILE, help="JSONL of human grades: model, opening, index, overall"),
+    click.option("--written-by", multiple=True, metavar="MODEL=LLM", help="who wrote the training stories; *=LLM for all"),
+    click.option("--card", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path), help="a model folder, whose card gets the scores"),
+    click.option("--push-to", metavar="ORG/NAME", help="also a private dataset on the Hub"),
+)  # fmt: skip
+
+
+def _options(command: Callable) -> Callable:
+    for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
@@ -50,18 +58,36 @@ def compare(ratings: tuple[Path, ...], **options) -> None:
 
 
 def _write(
-    paths: list[Path], out: Path, title: str, ladders: tuple[Path, ...], votes: Path | None, push_to: str | None
+    paths: list[Path],
+    out: Path,
+    title: str,
+    ladders: tuple[Path, ...],
+    pairs: tuple[Path, ...],
+    votes: Path | None,
+    written_by: tuple[str, ...],
+    card: Path | None,
+    push_to: str | None,
 ) -> None:
     ratings = [rating for path in paths for rating in read_ratings(path)]
     _no_twins(ratings, paths)
-    extras = {"ladders": [row for path in ladders for row in read_rows(path)]}
-    if votes:
-        extras["human"] = corrected_means(ratings, read_rows(votes), votes)
-    analysis = write_report(out, ratings, title, {"files": ", ".join(path.name for path in paths)}, extras)
+    writers = read_writers(written_by, {rating.model for rating in ratings})
+    runs = {path.parent: read_run(path.parent) for path in paths}
+    analysis = write_report(
+        out,
+        ratings,
+        title,
+        runs=[run for run in runs.values() if run],
+        ladders=[row for path in ladders for row in read_rows(path)],
+        pairs=[row for path in pairs for row in read_rows(path)],
+        human=corrected_means(ratings, read_grades(votes)) if votes else (),
+        preference=self_preference(ratings, writers),
+    )
     for group in analysis["groups"]:
         click.echo(f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric")
         click.echo("\n".join(means_table(group["models"])))
     click.echo(f"Written to {out / 'report.html'} and report.md.")
+    if card:
+        click.echo(write_card(card, analysis))
     if push_to:
         from backend.hub import upload_folder
 

@@ -101,9 +101,7 @@ def test_the_paper_s_ratings_make_a_report_without_any_text(tmp_path):
 
 def test_human_grades_correct_a_flattering_judge():
     ratings = rated("model", 8, openings=60)
-    votes = [
-        {"model": "model", "opening": r.opening, "index": 0, "overall": r.scores["overall"] - 2} for r in ratings[:20]
-    ]
-    (row,) = corrected_means(ratings, votes, None)
+    votes = {("model", r.opening, 0): r.scores["overall"] - 2 for r in ratings[:20]}
+    (row,) = corrected_means(ratings, votes)
     assert row["mean"] == pytest.approx(row["judge_mean"] - 2, abs=0.3)
     assert row["low"] < row["mean"] < row["high"] and row["votes"] == 20

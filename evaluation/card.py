@@ -1,0 +1,68 @@
+"""Scores into a model's card: `model-index` metadata, which the Hub shows, and a table of its own in the text."""
+
+import re
+from pathlib import Path
+
+from backend.errors import UserError
+from backend.files import writing
+from evaluation.report import means_table
+
+_BEGIN, _END = "<!-- evaluation -->", "<!-- /evaluation -->"
+
+
+def write_card(folder: Path, analysis: dict) -> str:
+    """Write what an analysis says of the model in `folder` into its README.md; returns a sentence on what was done.
+
+    An earlier section and earlier results for the same language, judge and rubric are replaced, all else stays.
+    Raises UserError when the analysis does not know the model or its card cannot be read.
+    """
+    from huggingface_hub import EvalResult, ModelCard
+
+    path = folder / "README.md"
+    try:
+        card = ModelCard(path.read_text("utf-8") if path.exists() else f"# {folder.name}\n")
+    except ValueError as error:
+        raise UserError(f"The card {path} cannot be read ({error}); mend its metadata.") from None
+    found = [
+        (group, model)
+        for group in analysis["groups"]
+        for model in group["models"]
+        if model["model"].rpartition("/")[2] == folder.resolve().name
+    ]
+    if not found:
+        named = sorted({model["model"] for group in analysis["groups"] for model in group["models"]})
+        raise UserError(f"The ratings are of {', '.join(named)}, not of '{folder.resolve().name}'; give that model's folder.")
+    results = {_place(result): result for result in card.data.eval_results or []}
+    for group, model in found:
+        for criterion, (mean, low, high) in model["means"].items():
+            result = EvalResult(
+                task_type="text-generation",
+                task_name="Story completion",
+                dataset_type="tinystories-regional-openings",
+                dataset_name=f"{model['openings']} openings, {group['language']}",
+                dataset_config=group["language"],
+                metric_type=criterion,
+                metric_name=f"{criterion}, 1 to 10, by {group['judge']} ({group['rubric']} rubric)",
+                metric_value=round(mean, 3),
+                metric_config=f"{group['judge']}, {group['rubric']} rubric",
+                metric_args={"interval_95": [round(low, 3), round(high, 3)], "stories": model["stories"]},
+            )
+            results[_place(result)] = result
+    card.data.model_name = card.data.model_name or folder.resolve().name
+    card.data.eval_results = list(results.values())
+    lines = [_BEGIN, "## Evaluation", ""]
+    for group, model in found:
+        lines += [f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric; 95 % intervals over openings:", ""]
+        lines += [*means_table([model]), ""]
+    section = "\n".join([*lines, _END])
+    if _BEGIN in card.text and _END in card.text:
+        card.text = re.sub(f"{_BEGIN}.*?{_END}", lambda _: section, card.text, flags=re.DOTALL)
+    else:
+        card.text = card.text.rstrip() + "\n\n" + section + "\n"
+    with writing(path) as file:
+        file.write(str(card))
+    return f"The card {path} holds the scores."
+
+
+def _place(result) -> tuple:
+    return result.dataset_config, result.metric_type, result.metric_config

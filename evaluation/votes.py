@@ -1,0 +1,64 @@
+"""Human votes, in both forms they come in: grades of stories, and preferences from the app's compare tab."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.errors import UserError
+from evaluation.completions import Completion, read_rows
+from evaluation.pairwise import Pair
+from evaluation.ratings import is_journal
+
+_WORTH = {"first": 1.0, "second": 0.0, "tie": 0.5, "bad": 0.5}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A reader's vote on two stories: 1 when the first of the pair is better, 0 when the second is, 0.5 for neither."""
+
+    pair: Pair
+    worth: float
+
+
+def read_preferences(path: Path) -> list[Preference]:
+    """The votes of the compare tab that count, from its `votes.sqlite` or its dataset's JSON lines.
+
+    The models of a pair stand in alphabetical order. Raises UserError with the row that is no vote.
+    """
+    found = []
+    for number, row in enumerate(_sqlite_rows(path) if is_journal(path) else read_rows(path), 1):
+        try:
+            if row.get("discounted"):
+                continue
+            worth = _WORTH[row["verdict"]]
+            stories = [
+                Completion(row["opening"], row[f"{side}_story"], row[side], row["language"]) for side in ("first", "second")
+            ]
+        except KeyError as error:
+            raise UserError(f"{path}, row {number}, is no vote of the compare tab; it lacks or misnames {error}.") from None
+        if stories[0].model > stories[1].model:
+            stories, worth = stories[::-1], 1 - worth
+        found.append(Preference(Pair(*stories), worth))
+    return found
+
+
+def read_grades(path: Path) -> dict[tuple[str, str, int], float]:
+    """Mean human grade by (model, opening, index), of JSON lines with these and `overall`. Raises UserError with the row."""
+    grades: dict[tuple[str, str, int], list[float]] = {}
+    for number, vote in enumerate(read_rows(path), 1):
+        try:
+            key = str(vote["model"]), str(vote["opening"]), int(vote["index"])
+            grades.setdefault(key, []).append(float(vote["overall"]))
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path}, row {number}, is no vote; it needs model, opening, index and overall.") from None
+    return {key: sum(values) / len(values) for key, values in grades.items()}
+
+
+def _sqlite_rows(path: Path) -> Sequence[dict]:
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute("SELECT * FROM votes")]
+    except sqlite3.Error as error:
+        raise UserError(f"{path} holds no votes ({error}); give the app's votes.sqlite or JSON lines.") from None
