@@ -12,42 +12,64 @@ from torch.optim import Optimizer
 
 from backend.errors import UserError
 from trainer.config import TrainConfig, save_config
+from trainer.parallel import load_whole_state, whole, whole_state
+from trainer.watch import read_metrics
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 def save_checkpoint(
-    out: Path, step: int, model: nn.Module, optimizers: list[Optimizer], config: TrainConfig, best: float, seconds: float
-) -> Path:
-    """Write `checkpoint-step` under a temporary name, flush it to disk, rename it. Returns its path."""
+    out: Path, step: int, model: nn.Module, optimizers: list[Optimizer], config: TrainConfig, best: float,
+    seconds: float, writes: bool = True,
+) -> Path:  # fmt: skip
+    """Write `checkpoint-step` under a temporary name, flush it to disk, rename it. Returns its path.
+
+    Of several processes all take part, since shards are put together, and the one that `writes` writes.
+    """
     folder = out / f"checkpoint-{step}"
     temporary = out / f".checkpoint-{step}.writing"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    save_file(weights(model), temporary / "model.safetensors")
     state = {
         "step": step,
         "best": best,
         "seconds": seconds,
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "optimizers": [whole_state(optimizer) for optimizer in optimizers],
         "rng": torch.get_rng_state(),
     }
+    tensors = weights(model)
+    if not writes:
+        return folder
+    drop_unfinished(out)
+    temporary.mkdir(parents=True)
+    save_file(tensors, temporary / "model.safetensors")
     torch.save(state, temporary / "state.pt")
     save_config(config, temporary / "config.yaml")
-    for path in temporary.iterdir():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    for path in [*temporary.iterdir(), temporary]:
+        _flush(path)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)
+    _flush(out)
     return folder
 
 
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The state dict without a tied head's second name and without wrappers' prefixes."""
+    """The state dict, whole, without a tied head's second name and without wrappers' prefixes."""
     state = {name.replace("_orig_mod.", "").removeprefix("module."): value for name, value in model.state_dict().items()}
-    if "lm_head.weight" in state and state["lm_head.weight"].data_ptr() == state["model.embed_tokens.weight"].data_ptr():
+    if _is_tied(model):
         del state["lm_head.weight"]
-    return {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    return {name: whole(value.detach()).cpu().contiguous() for name, value in state.items()}
+
+
+def _is_tied(model: nn.Module) -> bool:
+    names = [name for name, _ in model.named_parameters()]  # one name for a shared parameter
+    return not any(name.endswith("lm_head.weight") for name in names)
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
@@ -68,7 +90,7 @@ def load_state(folder: Path, optimizers: list[Optimizer]) -> dict:
     """Restore optimizers and dice from a checkpoint; returns its step, best loss and seconds."""
     state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
+        load_whole_state(optimizer, saved)
     torch.set_rng_state(state["rng"])
     return state
 
@@ -89,7 +111,30 @@ def newest_checkpoint(folder: Path) -> Path:
     return found[-1]
 
 
-def drop_old(out: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints."""
-    for path in checkpoints(out)[:-keep]:
+def best_checkpoint(folder: Path) -> Path:
+    """The checkpoint of a run whose validation loss is lowest. Raises UserError when none was evaluated."""
+    losses = _validation_losses(folder)
+    evaluated = [path for path in checkpoints(folder) if path.name in losses]
+    if not evaluated:
+        raise UserError(f"{folder} holds no checkpoint that was evaluated; give a run's folder.")
+    return min(evaluated, key=lambda path: losses[path.name])
+
+
+def _validation_losses(out: Path) -> dict[str, float]:
+    metrics = out / "metrics.jsonl"
+    rows = read_metrics(metrics) if metrics.exists() else []
+    return {f"checkpoint-{row['step']}": row["val_loss"] for row in rows if "val_loss" in row}
+
+
+def drop_old(out: Path, keep: int, keep_best: int) -> None:
+    """Remove all checkpoints but the newest `keep` and the `keep_best` of the lowest validation loss."""
+    found, losses = checkpoints(out), _validation_losses(out)
+    best = sorted((path for path in found if path.name in losses), key=lambda path: losses[path.name])[:keep_best]
+    for path in set(found[:-keep]) - set(best):
+        shutil.rmtree(path)
+
+
+def drop_unfinished(out: Path) -> None:
+    """Remove what a kill left half-written."""
+    for path in out.glob(".checkpoint-*.writing"):
         shutil.rmtree(path)

@@ -90,6 +90,9 @@ def load_config(path: Path | str, overrides: list[str]) -> TrainConfig:
         for key in [*written, *given]:
             if key not in FIELDS:
                 raise UserError(f"'{key}' is no setting of a training run{_nearest(str(key), FIELDS)}.")
+        for source in (written, given):
+            if source.get("mixed_precision") is False:  # YAML's reading of a bare no
+                source["mixed_precision"] = "no"
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), written, given))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} is no YAML file that can be read ({' '.join(str(error).split())}).") from None

@@ -1,6 +1,8 @@
 """Tokens from disk: memory-mapped, every token once an epoch in a new seeded order, any position by arithmetic alone."""
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,17 @@ class Rows:
             dice = np.random.default_rng([self.seed, epoch])
             self._epoch = (epoch, int(dice.integers(len(self.data))), dice.permutation(self.count))
         return self._epoch[1], int(self._epoch[2][within])
+
+
+def ahead(read: Callable, first: int, end: int) -> Iterator:
+    """read(first) … read(end - 1), the next one being read while this one is used."""
+    with ThreadPoolExecutor(1, "read-ahead") as pool:
+        coming = pool.submit(read, first)
+        for position in range(first + 1, end + 1):
+            ready = coming.result()
+            if position < end:
+                coming = pool.submit(read, position)
+            yield ready
 
 
 def find_documents(data: np.ndarray, bos_id: int, eos_id: int, longest: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A checkpoint to a stock Hugging Face folder: Qwen3ForCausalLM, which needs no code of ours."""
+"""A checkpoint to a stock Hugging Face folder, Qwen3ForCausalLM, and a GGUF in it: neither needs code of ours."""
 
 import json
 import shutil
@@ -16,17 +16,20 @@ from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
 from backend.languages import load_language
+from backend.slm.gguf import FORMATS, write_gguf
 from backend.tokenizer import load_tokenizer
 from trainer.card import model_card
-from trainer.checkpoint import newest_checkpoint
+from trainer.checkpoint import best_checkpoint, newest_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.data import read_meta
 
 
-def export(checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = ()) -> Path:
-    """Write config, bf16 weights, tokenizer and card to `out`. `checkpoint` may be a run's folder.
+def export(
+    checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = (), gguf: str = "F16"
+) -> Path:
+    """Write config, bf16 weights, tokenizer, card and `model.gguf` to `out`. `checkpoint` may be a run's folder.
 
-    `languages` go into the card, from which the app learns what the model writes.
+    `languages` go into the card, from which the app learns what the model writes. `gguf` is F16, Q8_0, or none.
     """
     codes = [load_language(name).code for name in languages]
     checkpoint = newest_checkpoint(checkpoint)
@@ -47,6 +50,8 @@ def export(checkpoint: Path, out: Path, data: Path | None = None, languages: tup
     curves = checkpoint.parent / "curves.png"
     if curves.exists():
         shutil.copy(curves, temporary / "curves.png")
+    if gguf != "none":
+        write_gguf(temporary, temporary / "model.gguf", gguf)
     shutil.rmtree(out, ignore_errors=True)
     temporary.rename(out)
     return out
@@ -88,12 +93,18 @@ def _write_json(path: Path, value: dict) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="the folder of tokens, when it has moved")
 @click.option("--language", "languages", multiple=True, help="that the model writes, for its card; may be given again")
+@click.option("--gguf", type=click.Choice([*FORMATS, "none"]), default="F16", show_default=True, help="for llama.cpp and the like")
+@click.option("--best", is_flag=True, help="of a run: the checkpoint of the lowest validation loss, not the newest")
 @click.option("--push", help="ORG/NAME on the Hub")
-def main(checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], push: str | None) -> None:
+def main(
+    checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], gguf: str, best: bool, push: str | None
+) -> None:
     """Export a checkpoint, or the newest of a run, as a Hugging Face model folder."""
+    if best:
+        checkpoint = best_checkpoint(checkpoint)
     if out.exists() and not (out / "config.json").exists():
         raise UserError(f"{out} exists and is no model folder; choose another --out, nothing was written.")
-    click.echo(f"{export(checkpoint, out, data, languages)} is a model folder of transformers.")
+    click.echo(f"{export(checkpoint, out, data, languages, gguf)} is a model folder of transformers.")
     if push:
         from backend.hub import upload_folder
 

@@ -3,11 +3,13 @@
 import math
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
 
 from backend.errors import UserError
 from trainer.config import TrainConfig
+from trainer.parallel import SharedMuon, whole
 
 
 def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
@@ -27,7 +29,8 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
         return [AdamW(rest, lr=config.learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=True)]
     if config.optimizer != "muon":
         raise UserError(f"There is no optimizer '{config.optimizer}'; choose muon or adamw.")
-    muon = Muon(
+    several = dist.is_initialized() and dist.get_world_size() > 1
+    muon = (SharedMuon if several else Muon)(
         matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw",
         ns_steps=config.newton_schulz_steps,
     )
@@ -54,4 +57,4 @@ def set_learning_rates(optimizers: list[Optimizer], share: float) -> None:
 
 def gradient_norm(model: nn.Module, limit: float) -> torch.Tensor:
     """The norm of all gradients, which are clipped to `limit`."""
-    return torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+    return whole(torch.nn.utils.clip_grad_norm_(model.parameters(), limit))

@@ -23,11 +23,21 @@ from tqdm import tqdm
 from backend.command_line import run
 from backend.errors import UserError
 from backend.tokenizer import load_tokenizer
-from trainer.checkpoint import checkpoints, drop_old, load_state, load_weights, newest_checkpoint, save_checkpoint
+from trainer.checkpoint import (
+    checkpoints,
+    drop_old,
+    drop_unfinished,
+    load_state,
+    load_weights,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from trainer.config import TrainConfig, load_config
-from trainer.data import Rows
+from trainer.data import Rows, ahead
+from trainer.export import export
 from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
+from trainer.parallel import shard, sharding_is_asked_for
 from trainer.plan import describe
 from trainer.watch import Metrics, draw_curves, sample_stories
 
@@ -60,11 +70,12 @@ def train(config: TrainConfig) -> bool:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // processes))
     stop = _Stop()
-    on_cpu = not torch.cuda.is_available()
+    sharded = sharding_is_asked_for()
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision, cpu=on_cpu, log_with=config.trackers or None, project_dir=config.out
-    )
-    world, rank = accelerator.num_processes, accelerator.process_index
+        mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available(), log_with=config.trackers or None,
+        project_dir=config.out,
+    )  # fmt: skip
+    world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
     set_seed(config.seed)
 
     out = Path(config.out)
@@ -83,59 +94,92 @@ def train(config: TrainConfig) -> bool:
         resumed = newest_checkpoint(_fetched(config.resume))
     if resumed or config.init_from:
         load_weights(model, resumed or newest_checkpoint(_fetched(config.init_from)))
+    if sharded and world > 1:
+        for block in model.model.layers if config.compile else ():
+            block.compile()
+        shard(model, model.model.layers, accelerator.device.type)
+        wrapped = model
+    else:
+        wrapped = accelerator.prepare(torch.compile(model) if config.compile else model)
     optimizers = build_optimizers(model, config)
     set_learning_rates(optimizers, 1.0)
     if resumed:
         state = load_state(resumed, optimizers)
         step, best, seconds = state["step"], state["best"], state["seconds"]
         accelerator.print(f"resuming at step {step} from {resumed}")
-    forward = torch.compile(model) if config.compile else model
-    wrapped = accelerator.prepare(forward)
 
-    if accelerator.is_main_process:
+    if main:
         out.mkdir(parents=True, exist_ok=True)
+        drop_unfinished(out)
         metrics = Metrics(out / "metrics.jsonl", step)
     if config.trackers:
         accelerator.init_trackers("tinystories-regional", config=dataclasses.asdict(config))
 
-    def loss_of(rows: Rows, first: int, size: int):
-        ids, targets, documents = (part.to(accelerator.device) for part in rows.batch(first, size))
+    def loss_of(batch) -> torch.Tensor:
+        ids, targets, documents = (part.to(accelerator.device, non_blocking=True) for part in batch)
         with accelerator.autocast():
             return wrapped(ids, targets, documents if config.document_attention else None)
 
+    def batches_of(step: int) -> tuple[list, torch.Tensor]:
+        """This process's part of a step, and how much each micro-step counts: targets are weighed alike."""
+        first = [(step * config.gradient_accumulation + micro) * world + rank for micro in range(config.gradient_accumulation)]
+        batches = [rows.batch(position * config.batch_size, config.batch_size) for position in first]
+        return batches, torch.tensor([float((targets >= 0).sum()) for _, targets, _ in batches], dtype=torch.float64)
+
+    def passes_gradients_on(now: bool):
+        """Between the micro-steps of a step the processes need not speak to each other."""
+        if sharded and world > 1:
+            wrapped.set_requires_gradient_sync(now)
+        return nullcontext() if now or sharded else accelerator.no_sync(wrapped)
+
     @torch.no_grad()
     def evaluate() -> float:
+        """Mean loss of a target; the processes share the batches out."""
         size = min(config.batch_size, held_out.count)
         batches = min(config.eval_batches, held_out.count // size)
+        total = torch.zeros(2, dtype=torch.float64)  # of losses, of targets
         model.eval()
-        losses = [loss_of(held_out, i * size, size).detach() for i in range(batches)]
+        for first in range(0, batches, world):
+            batch = held_out.batch((first + rank) % batches * size, size)
+            count = int((batch[1] >= 0).sum()) if first + rank < batches else 0
+            total += count * torch.tensor([float(loss_of(batch)), 1.0], dtype=torch.float64)
         model.train()
-        return float(accelerator.reduce(torch.stack(losses).mean(), "mean"))
+        losses, targets = accelerator.reduce(total.to(accelerator.device)).tolist()
+        return losses / targets
+
+    def sample() -> list[str]:
+        if not config.samples or not (main or sharded):
+            return []
+        model.eval()
+        stories = sample_stories(model, tokenizer, config.samples, 100, config.block_size, config.seed)
+        model.train()
+        return stories
 
     def save() -> None:
-        if accelerator.is_main_process:
-            path = save_checkpoint(out, step, model, optimizers, config, best, seconds)
-            drop_old(out, config.keep_checkpoints)
+        path = save_checkpoint(out, step, model, optimizers, config, best, seconds, writes=main)
+        if main:
+            drop_old(out, config.keep_checkpoints, config.keep_best)
             draw_curves(out / "metrics.jsonl", out / "curves.png")
             _push(path, config, step)
         accelerator.wait_for_everyone()
 
     tokens_per_step = config.batch_size * config.gradient_accumulation * world * config.block_size
     learnt = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
-    progress = tqdm(
-        total=config.max_steps, initial=step, unit=" steps", disable=not (accelerator.is_main_process and sys.stderr.isatty())
-    )
-    while step < config.max_steps and stop.signal is None:
-        started = time.perf_counter()
+    saved = step if resumed and resumed.parent == out else -1
+    progress = tqdm(total=config.max_steps, initial=step, unit=" steps", disable=not (main and sys.stderr.isatty()))
+    started = time.perf_counter()
+    for batches, targets in ahead(batches_of, step, config.max_steps):
+        if stopped(stop, accelerator):
+            break
         set_learning_rates(optimizers, schedule(step, config))
+        # Each process's gradient is averaged with the others', so its targets are weighed by all of them.
+        shares = targets / accelerator.reduce(targets.sum().to(accelerator.device), "mean").cpu()
         total = torch.zeros((), device=accelerator.device)
-        for micro in range(config.gradient_accumulation):
-            position = (step * config.gradient_accumulation + micro) * world + rank
-            last = micro == config.gradient_accumulation - 1
-            with accelerator.no_sync(wrapped) if not last else nullcontext():
-                loss = loss_of(rows, position * config.batch_size, config.batch_size)
-                accelerator.backward(loss / config.gradient_accumulation)
-            total += loss.detach() / config.gradient_accumulation
+        for micro, (batch, share) in enumerate(zip(batches, shares.tolist(), strict=True)):
+            with passes_gradients_on(micro == len(batches) - 1):
+                loss = loss_of(batch) * share
+                accelerator.backward(loss)
+            total += loss.detach()
         norm = gradient_norm(model, config.max_gradient_norm)
         for optimizer in optimizers:
             optimizer.step()
@@ -144,24 +188,23 @@ def train(config: TrainConfig) -> bool:
         loss_value = float(accelerator.reduce(total, "mean"))
         if loss_value != loss_value:
             raise UserError(f"The loss is not a number at step {step}; lower --learning_rate, and resume from {out}.")
-        seconds += time.perf_counter() - started
+        seconds, started = seconds + time.perf_counter() - started, time.perf_counter()
         progress.update()
         row = {"step": step, "tokens": step * tokens_per_step, "loss": loss_value, "seconds": round(seconds, 3)}
         row |= {"gradient_norm": float(norm), "learning_rate": optimizers[-1].param_groups[0]["lr"]}
-        if accelerator.is_main_process:
+        if main:
             metrics.write(**row)
             progress.set_postfix(loss=f"{loss_value:.3f}", tokens_per_second=f"{step * tokens_per_step / seconds:.0f}")
         if config.trackers:
             accelerator.log(row, step=step)
 
-        if step % config.eval_every == 0 or step == config.max_steps:
-            val_loss = evaluate()
+        last = step == config.max_steps
+        is_best = False
+        if step % config.eval_every == 0 or last:
+            val_loss, stories = evaluate(), sample()
             bits_per_byte = val_loss / math.log(2) * learnt / meta["val_bytes"]
-            best = min(best, val_loss)
-            if accelerator.is_main_process:
-                model.eval()
-                stories = sample_stories(model, tokenizer, config.samples, 100, config.block_size, config.seed) if config.samples else []
-                model.train()
+            is_best, best = val_loss < best, min(best, val_loss)
+            if main:
                 row = {"step": step, "tokens": step * tokens_per_step, "val_loss": val_loss, "seconds": round(seconds, 3)}
                 metrics.write(**row, bits_per_byte=bits_per_byte, samples=stories)
                 tqdm.write(
@@ -170,16 +213,29 @@ def train(config: TrainConfig) -> bool:
                 )
             if config.trackers:
                 accelerator.log({"val_loss": val_loss, "bits_per_byte": bits_per_byte}, step=step)
-        if step % config.save_every == 0 and step < config.max_steps:
+        if step % config.save_every == 0 or last or (is_best and config.keep_best):
             save()
+            saved = step
+        started = time.perf_counter()
     progress.close()
-    if not checkpoints(out) or checkpoints(out)[-1].name != f"checkpoint-{step}":
+    if step > max(saved, 0):
         save()
     if config.trackers:
         accelerator.end_training()
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
+    if config.export and main and step >= config.max_steps:
+        export(out, out / "final", Path(config.data))
     return step >= config.max_steps
+
+
+def stopped(stop: _Stop, accelerator: Accelerator) -> bool:
+    """Whether any process was told to stop; all agree on it, between the same two steps."""
+    if accelerator.num_processes == 1:
+        return stop.signal is not None
+    wishes = torch.tensor(float(stop.signal or 0), device=accelerator.device)
+    stop.signal = int(accelerator.reduce(wishes, "max")) or None
+    return stop.signal is not None
 
 
 def _fetched(name: str) -> Path:

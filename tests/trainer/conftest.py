@@ -22,7 +22,7 @@ def tokens(corpus, tmp_path_factory):
     """The corpus as tokens of its own vocabulary, made by the command."""
     folder = tmp_path_factory.mktemp("tokens")
     done = call("prepare", "--dataset", corpus, "--tokenizer", "train:400", "--out", folder, "--validation", 0.1)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     return folder
 
 

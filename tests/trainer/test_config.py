@@ -14,6 +14,14 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_
     assert config.block_size == TrainConfig().block_size
 
 
+def test_no_is_no_in_yaml_too(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("mixed_precision: no\n", "utf-8")
+    assert load_config(path, []).mixed_precision == "no"
+    assert load_config(path, ["--mixed_precision", "bf16"]).mixed_precision == "bf16"
+    assert load_config(path, ["--mixed_precision", "no"]).mixed_precision == "no"
+
+
 def test_a_saved_config_reads_as_it_was(tmp_path):
     config = TrainConfig(data="somewhere", learning_rate=0.1 + 0.2, compile=True)
     save_config(config, tmp_path / "config.yaml")
@@ -72,7 +80,7 @@ def test_another_model_than_the_checkpoints_is_refused(reference, tokens, config
 def test_a_dry_run_tells_sizes_time_and_cost_and_trains_nothing(tokens, config_file, tmp_path):
     out = tmp_path / "run"
     done = call("train", config_file, *settings(data=tokens, out=out), "--dry-run", "--price", "2")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     for word in ("parameters", "embedding", "non-embedding", "tokens", "steps", "memory", "time", "cost at 2"):
         assert word in done.stdout
     assert not out.exists()

@@ -127,7 +127,7 @@ def test_logits_of_68_thousand_columns_are_never_whole():
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
     if "clear_refs" in done.stderr:
         pytest.skip("this system does not let a process reset its peak memory")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     ours, plain = map(float, done.stdout.split())
     # Whole logits in float32 are 558 MB; plain cross-entropy holds them at least twice.
     assert plain > 2 * 558

@@ -45,7 +45,7 @@ def test_a_killed_run_goes_on_bit_for_bit(reference, tokens, config_file, tmp_pa
     for folder in checkpoints(out):
         assert {"model.safetensors", "state.pt", "config.yaml"} <= {path.name for path in folder.iterdir()}
     done = call("train", config_file, *settings(data=tokens, out=out), env=environment())
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     assert rows(out) == rows(reference)
     ours, theirs = (run / "checkpoint-24" / "model.safetensors" for run in (out, reference))
     assert ours.read_bytes() == theirs.read_bytes()
@@ -64,7 +64,7 @@ def test_a_stopped_run_saves_and_goes_on_bit_for_bit(number, status, reference, 
     saved = checkpoints(out)[-1]
     assert steps_in(out) == int(saved.name.split("-")[1])
     done = call("train", config_file, *settings(data=tokens, out=out), env=environment())
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     assert rows(out) == rows(reference)
 
 
