@@ -12,10 +12,12 @@ from backend.slm.shelf import Models
 from spaces.choice import choose_model
 from spaces.labels import labels
 from spaces.opening import clean_opening, language_of
+from spaces.quota import Quota
+from spaces.visitor import visitor_address
 from spaces.writing import Draft, draw_seed, write_stories
 
 
-def add_complete(models: Models) -> None:
+def add_complete(models: Models, quota: Quota) -> None:
     """Add `/complete` to the Blocks under construction."""
 
     async def complete(
@@ -26,6 +28,7 @@ def add_complete(models: Models) -> None:
         top_k: int = 15,
         max_tokens: int = 350,
         seed: int | None = None,
+        request: gr.Request | None = None,
     ) -> AsyncIterator[str]:
         """Complete a story. Streams the story so far, opening included, and ends with the whole story.
 
@@ -46,10 +49,12 @@ def add_complete(models: Models) -> None:
             draft = Draft(choose_model(models, model, spoken), draw_seed(seed, words))
             sampling = Sampling(temperature, top_k, max_tokens=max_tokens)
             shown = None
-            async for _ in write_stories(models, [draft], text, sampling, asyncio.Event(), words):
-                if draft.text and draft.text != shown:
-                    shown = draft.text
-                    yield text + shown
+            owner = visitor_address(request)
+            with quota.taking(owner, 1, words):
+                async for _ in write_stories(models, [draft], text, sampling, asyncio.Event(), words, owner):
+                    if draft.text and draft.text != shown:
+                        shown = draft.text
+                        yield text + shown
             if draft.failed:
                 raise UserError(draft.ending)
             if not draft.text:

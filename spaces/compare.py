@@ -78,8 +78,10 @@ def build(desk: Desk) -> None:
             fight = Battle(spoken, text, sampling_of(settings), [Draft(name, first) for name in chosen], blind)
             change = gr.update(value=spoken) if spoken != language else same
             yield _shown(fight, words), None, gr.update(visible=True), hidden, "", "", [], hidden, change
-            async for _ in write_stories(models, fight.drafts, text, fight.sampling, stopped, words):
-                yield _shown(fight, words), same, same, same, same, same, same, same, same
+            owner = visitor_address(request)
+            with desk.quota.taking(owner, len(chosen), words):
+                async for _ in write_stories(models, fight.drafts, text, fight.sampling, stopped, words, owner):
+                    yield _shown(fight, words), same, same, same, same, same, same, same, same
             fight.end()
             failed = [draft.ending for draft in fight.drafts if draft.failed]
             if failed:
@@ -156,7 +158,7 @@ def _shown(fight: Battle, words: dict) -> str:
     texts = paced(fight.drafts) if fight.blind else [draft.text for draft in fight.drafts]
     going_on = any(not draft.ending for draft in fight.drafts)
     for draft, title, side, text in zip(fight.drafts, fight.titles(), SIDES, texts, strict=False):
-        facts = [] if fight.blind else facts_of(draft, fight.opening, fight.language, words)
+        facts = [] if fight.blind and not draft.ahead else facts_of(draft, fight.opening, fight.language, words)
         title = side if title == side or fight.blind else f"{side} · {title}"
         writing = going_on if fight.blind else not draft.ending
         cards.append(story_html(fight.opening, text, language, facts, writing, title))

@@ -13,6 +13,7 @@ from spaces.saving import COPY, SAVE_JSON, SAVE_TEXT
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
+from spaces.visitor import visitor_address
 from spaces.writing import MAX_STORIES, Draft, draw_seed, write_stories
 
 LABEL = "tab_complete"
@@ -68,10 +69,12 @@ def build(desk: Desk) -> None:
             change = gr.update(value=spoken) if spoken != language else gr.skip()
             yield begun, [], gr.update(visible=True), change, gr.skip()
             drafts = [Draft(name, first + index) for index in range(int(count))]
-            async for _ in write_stories(models, drafts, text, sampling, stopped, words):
-                if not any(draft.text or draft.ending for draft in drafts):
-                    continue
-                yield shelf([_shown(d, text, spoken, words) for d in drafts]), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            owner = visitor_address(request)
+            with desk.quota.taking(owner, len(drafts), words):
+                async for _ in write_stories(models, drafts, text, sampling, stopped, words, owner):
+                    if any(draft.text or draft.ending or draft.ahead for draft in drafts):
+                        cards = [_shown(draft, text, spoken, words) for draft in drafts]
+                        yield shelf(cards), gr.skip(), gr.skip(), gr.skip(), gr.skip()
             failed = [draft.ending for draft in drafts if draft.failed]
             if failed and len(failed) == len(drafts):
                 raise UserError(failed[0])

@@ -10,6 +10,7 @@ from gradio.blocks import Block
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
 from spaces.labels import all_labels, labels
+from spaces.quota import Quota
 from spaces.story import message_html
 from spaces.visits import Visits
 
@@ -24,6 +25,7 @@ class Desk:
 
     models: Models
     visits: Visits
+    quota: Quota
     default_language: str
     page_language: gr.State
     tabs: gr.Tabs | None = None

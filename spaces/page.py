@@ -10,6 +10,7 @@ from spaces import compare, complete, judge, prompts
 from spaces.api import add_complete
 from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
+from spaces.quota import Quota
 from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
@@ -18,11 +19,11 @@ DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 
 
-def build_page(models: Models) -> gr.Blocks:
+def build_page(models: Models, quota: Quota) -> gr.Blocks:
     """The whole app as Blocks, over the given models."""
     default = DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in language_names() else language_names()[0]
     with gr.Blocks(title=labels("english")["title"], analytics_enabled=False) as page:
-        desk = Desk(models, Visits(), default, gr.State("english"))
+        desk = Desk(models, Visits(), quota, default, gr.State("english"))
         with gr.Row(elem_id="top"):
             masthead = gr.HTML(_masthead(desk.words), elem_id="masthead")
             switch = gr.Dropdown(
@@ -34,7 +35,7 @@ def build_page(models: Models) -> gr.Blocks:
             for tab in TABS:
                 with desk.label(tab.LABEL, gr.Tab(desk.words[tab.LABEL], id=tab.LABEL)):
                     tab.build(desk)
-        add_complete(models)
+        add_complete(models, quota)
         _switch_language(desk, switch, masthead)
 
         page.load(_greeting, None, switch, **PRIVATE)

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from backend.errors import UserError
 from backend.slm.shelf import Models
 from spaces.choice import models_for
+from spaces.completions_api import completions_router
 from spaces.page import DEFAULT_LANGUAGE, build_page
+from spaces.quota import Quota
 from spaces.theme import HEAD, css, theme
 
 
@@ -38,10 +40,12 @@ def serve(models: Models, host: str, port: int, started: Callable[[str], None]) 
 
 def build_app(models: Models) -> FastAPI:
     """The page and the interfaces for programs as one ASGI app."""
-    page = build_page(models)
+    quota = Quota()
+    page = build_page(models, quota)
     # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
     page.queue(default_concurrency_limit=None, max_size=1000)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(completions_router(models, quota))
     return gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False
     )

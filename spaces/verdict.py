@@ -6,6 +6,8 @@ from spaces.writing import Draft
 
 def facts_of(draft: Draft, opening: str, language: str, words: dict[str, str]) -> list[str]:
     """Short facts in the page's language; the quick check stands under its own name, as a heuristic."""
+    if draft.ahead:
+        return [words["ahead"].format(count=draft.ahead)]
     if not draft.ending or draft.failed:
         return [draft.ending] if draft.ending else []
     facts = [draft.model, f"{words['used_seed']} {draft.seed}", f"{len(draft.text.split())} {words['words']}"]

@@ -5,12 +5,13 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from backend.errors import UserError
-from backend.slm.engine import TooLong
+from backend.slm.engine import Engine, TooLong
 from backend.slm.sampling import MAX_SEED, Sampling
 from backend.slm.shelf import Models
+from backend.slm.story import Story
 
 SHOW_EVERY = 0.05  # seconds between two looks at growing stories
 MAX_STORIES = 8
@@ -27,6 +28,12 @@ class Draft:
     tokens: int = 0
     ending: str = ""
     seconds: float = 0.0  # from its first token on
+    story: Story | None = field(default=None, repr=False)
+
+    @property
+    def ahead(self) -> int:
+        """How many stories begin before it; 0 once it has begun."""
+        return self.story.ahead if self.story and not self.ending else 0
 
     @property
     def failed(self) -> bool:
@@ -51,13 +58,13 @@ def draw_seed(seed: float | int | str | None, words: dict) -> int:
 
 
 async def write_stories(
-    models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event, words: dict
+    models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event, words: dict, owner: str = ""
 ) -> AsyncIterator[list[Draft]]:
     """The drafts again and again while they grow, the last time when all have ended.
 
-    Setting `stop`, closing the iterator or cancelling its task frees the engine at once.
+    `owner` is whom they are for, an address: slots are shared out evenly. Setting `stop`, closing the iterator or cancelling its task frees the engine at once.
     """
-    tasks = [asyncio.create_task(_write(models, draft, opening, sampling, words)) for draft in drafts]
+    tasks = [asyncio.create_task(_write(models, draft, opening, sampling, words, owner)) for draft in drafts]
     stopped = asyncio.create_task(stop.wait())
     try:
         left = set(tasks)
@@ -79,23 +86,24 @@ async def write_stories(
             task.cancel()
 
 
-async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict) -> None:
-    lending = models.lend(draft.model)
-    loading = asyncio.ensure_future(asyncio.to_thread(lending.__enter__))
+async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict, owner: str) -> None:
     try:
-        engine = await asyncio.shield(loading)
+        async with models.lend_async(draft.model) as engine:
+            if engine.load >= MAX_WAITING:
+                draft.ending = words["busy"].format(count=engine.load)
+                return
+            draft.story = engine.story(opening, replace(sampling, seed=draft.seed), owner)
+            await _follow(engine, draft)
+    except TooLong as error:
+        draft.ending = words["too_many_tokens"].format(tokens=error.tokens, limit=error.context, characters=error.characters)
     except UserError as error:
         draft.ending = str(error)
-        return
-    except asyncio.CancelledError:  # the visitor left while it loads: give it back when it has loaded
-        loading.add_done_callback(lambda done: done.exception() or lending.__exit__(None, None, None))
-        raise
-    if engine.load >= MAX_WAITING:
-        lending.__exit__(None, None, None)
-        draft.ending = words["busy"].format(count=engine.load)
-        return
-    story = engine.story(opening, replace(sampling, seed=draft.seed))
-    started = 0.0
+    except RuntimeError as error:
+        draft.ending = words["model_failed"].format(error=str(error)[:120])
+
+
+async def _follow(engine: Engine, draft: Draft) -> None:
+    story, started = draft.story, 0.0
     try:
         async with aclosing(engine.tell(story)) as deltas:
             async for _ in deltas:
@@ -103,13 +111,6 @@ async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling,
                 draft.text, draft.tokens = story.text, story.tokens
                 draft.seconds = time.perf_counter() - started
         draft.text, draft.ending = story.text, story.reason
-    except TooLong as error:
-        draft.ending = words["too_many_tokens"].format(tokens=error.tokens, limit=error.context, characters=error.characters)
-    except UserError as error:
-        draft.ending = str(error)
-    except RuntimeError as error:
-        draft.ending = words["model_failed"].format(error=str(error)[:120])
     finally:
         story.stop()
         draft.text = story.text
-        lending.__exit__(None, None, None)

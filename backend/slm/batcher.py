@@ -3,7 +3,7 @@
 import itertools
 import queue
 import threading
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from backend.slm.sampling import EXTRA_TOKENS, Sampling
 
 MAX_ACTIVE = 64  # stories that are told at once; more wait
+MAX_OF_ONE = 48  # of these, of one owner, so that a newcomer need not wait for somebody's whole pile
 _BLOCK = 32  # tokens of a KV block on a CPU
 
 
@@ -19,13 +20,15 @@ class Request:
     """A story under way. `deliver` gets each list of new token ids and at last None, in the batcher's thread.
 
     With `scoring` nothing is told: the request's own tokens are delivered, as pairs of id and log probability.
+    `owner` is whom it is for: slots are shared out evenly among owners. `ahead` requests go before it while it waits.
     """
 
     def __init__(
-        self, ids: list[int], sampling: Sampling, deliver: Callable[[list | None], None], urgent: bool, scoring: bool = False
-    ):
+        self, ids: list[int], sampling: Sampling, deliver: Callable[[list | None], None], urgent: bool,
+        scoring: bool = False, owner: str = "",
+    ):  # fmt: skip
         self.ids, self.sampling, self.deliver, self.urgent, self.scoring = ids, sampling, deliver, urgent, scoring
-        self.cancelled = False
+        self.owner, self.ahead, self.cancelled = owner, 0, False
         self.error: Exception | None = None
         self.handle = None
 
@@ -50,7 +53,7 @@ class Batcher:
         self._bos_id, self._eos_id, self._context = bos_id, eos_id, context
         self._numbers = itertools.count(1)
         self._incoming: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._waiting: deque[Request] = deque()
+        self._waiting: list[Request] = []
         self._active: list[Request] = []
         self._companion = None
         self._closed = False
@@ -103,21 +106,15 @@ class Batcher:
             if request is None:
                 return False
             idle = False
-            if request.urgent:
-                behind = next((i for i, other in enumerate(self._waiting) if not other.urgent), len(self._waiting))
-                self._waiting.insert(behind, request)
-            else:
-                self._waiting.append(request)
+            self._waiting.append(request)
+            request.ahead = len(self._waiting)
         return True
 
     def _step(self) -> None:
         for request in [r for r in self._waiting if r.cancelled]:
             self._waiting.remove(request)
             self._end(request)
-        while self._waiting and len(self._active) < MAX_ACTIVE:
-            request = self._waiting.popleft()
-            request.handle = self._add(request.ids, request.sampling, scoring=request.scoring)
-            self._active.append(request)
+        self._begin_waiting()
         if not self._active:
             return
         self._accompany()
@@ -126,6 +123,29 @@ class Batcher:
             self._companion.read()
         for request in list(self._active):
             self._read(request)
+
+    def _begin_waiting(self) -> None:
+        """Fill free slots: readers before bulk, then owners with the fewest stories under way, then who came first."""
+        if not self._waiting:
+            return
+        under_way = Counter(request.owner for request in self._active)
+        turns = []
+        for number, request in enumerate(self._waiting):
+            turn = under_way[request.owner]
+            under_way[request.owner] += 1
+            turns.append((not request.urgent, turn, number, request))
+        turns.sort()
+        free, ahead = MAX_ACTIVE - len(self._active), 0
+        for _, turn, _, request in turns:
+            if free and (turn < MAX_OF_ONE or not request.owner):
+                free -= 1
+                self._waiting.remove(request)
+                request.ahead = 0
+                request.handle = self._add(request.ids, request.sampling, scoring=request.scoring)
+                self._active.append(request)
+            else:
+                ahead += 1
+                request.ahead = ahead
 
     def _read(self, request: Request) -> None:
         handle = request.handle

@@ -42,7 +42,7 @@ class Engine:
         path = cached_gguf(folder, weight_format)
         self.name = folder.name
         self.tokenizer = load_tokenizer(folder)
-        self.context = int(config["max_position_embeddings"])
+        self.context, self.vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
         self.token_bytes = token_bytes(self.tokenizer.backend)
         self.bytes = 2 * path.stat().st_size  # the weights as read, and as the CPU plugin repacks them
         self._batcher = Batcher(
@@ -62,9 +62,9 @@ class Engine:
         """End all stories and free the model's memory."""
         self._batcher.close()
 
-    def story(self, opening: str, sampling: Sampling = _DEFAULT) -> Story:
-        """A story that has not begun, for `tell`."""
-        return Story(opening, sampling, self.token_bytes, self.tokenizer.eos_id)
+    def story(self, opening: str, sampling: Sampling = _DEFAULT, owner: str = "") -> Story:
+        """A story that has not begun, for `tell`. Slots are shared out evenly among owners."""
+        return Story(opening, sampling, self.token_bytes, self.tokenizer.eos_id, owner)
 
     def stream(self, prompt_text: str, sampling: Sampling = _DEFAULT) -> Iterator[str]:
         """Text deltas of one story, without its opening. Closing the iterator frees the slot.
@@ -152,9 +152,18 @@ class Engine:
             raise TooLong(len(ids), self.context, len(text) * self.context // (2 * len(ids)))
         return ids
 
+    def checked_ids(self, ids: Sequence[int]) -> list[int]:
+        """Token ids of a prompt as they are. Raises UserError for ids that the model has not, TooLong for too many."""
+        if not ids or not all(0 <= token < self.vocab_size for token in ids):
+            raise UserError(f"A prompt of token ids needs at least one, each from 0 to {self.vocab_size - 1}.")
+        if len(ids) >= self.context:
+            raise TooLong(len(ids), self.context, 4 * self.context)
+        return list(ids)
+
     @contextmanager
     def _request(self, story: Story, deliver, urgent: bool) -> Iterator[Request]:
-        request = Request(self.prompt_ids(story.opening), story.sampling, deliver, urgent)
+        ids = self.prompt_ids(story.opening) if story.ids is None else story.ids
+        request = story.request = Request(ids, story.sampling, deliver, urgent, owner=story.owner)
         self._batcher.submit(request)
         try:
             yield request

@@ -1,8 +1,9 @@
 """The models that are loaded: each once, lazily; the longest unused go when memory is short."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from backend.slm.catalog import ModelFolder, resolve
 from backend.slm.engine import Engine, load_engine
@@ -43,6 +44,21 @@ class Models:
         finally:
             with self._guard:
                 self._borrowers[name] -= 1
+
+    @asynccontextmanager
+    async def lend_async(self, name: str) -> AsyncIterator[Engine]:
+        """`lend` for asyncio: loading blocks nobody, and who leaves meanwhile gives the model back once it has loaded."""
+        lending = self.lend(name)
+        loading = asyncio.ensure_future(asyncio.to_thread(lending.__enter__))
+        try:
+            engine = await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            loading.add_done_callback(lambda done: done.exception() or lending.__exit__(None, None, None))
+            raise
+        try:
+            yield engine
+        finally:
+            lending.__exit__(None, None, None)
 
     def close(self) -> None:
         """End all engines."""

@@ -12,8 +12,10 @@ class Story:
     It ends at eos; at max_tokens, or at the end of the sentence under way there; or when it is stopped.
     """
 
-    def __init__(self, opening: str, sampling: Sampling, token_bytes: list[bytes], eos_id: int):
-        self.opening, self.sampling = opening, sampling
+    def __init__(self, opening: str, sampling: Sampling, token_bytes: list[bytes], eos_id: int, owner: str = ""):
+        self.opening, self.sampling, self.owner = opening, sampling, owner
+        self.ids: list[int] | None = None  # the prompt's, where it was given as ids
+        self.request = None  # the engine's, once it has begun
         self.text, self.tokens, self.reason = "", 0, ""
         self._eos_id = eos_id
         self._stream = GraphemeStream(token_bytes)
@@ -22,6 +24,11 @@ class Story:
     def ended(self) -> bool:
         """Whether nothing more will come."""
         return bool(self.reason)
+
+    @property
+    def ahead(self) -> int:
+        """How many stories begin before this one; 0 once it has begun."""
+        return self.request.ahead if self.request else 0
 
     def push(self, ids: Sequence[int] | None) -> str:
         """The text that these ids add; None says that the engine gives no more."""
