@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from evaluation.agreement import agreement, length_bias, spearman
+from evaluation.agreement import agreement, length_bias
 from evaluation.ratings import Grid, Rating, grids
 from evaluation.rubrics import CRITERIA
 from evaluation.statistics import cluster_means, compare_models, mean_intervals, openings_needed, smallest_difference
@@ -77,7 +77,7 @@ def _group(grid: Grid, lengths: dict, configurations: Mapping, n_bootstrap: int,
         "models": models,
         "comparisons": comparisons,
         "repeats": _between_repeats(grid),
-        "power": _power(values[:, :, overall], grid.clusters) if n_models > 1 else None,
+        "power": _power(grid, values[:, :, overall]) if n_models > 1 else None,
         "distribution": {
             model: {name: _counts(values[:, m, c]) for c, name in enumerate(CRITERIA)}
             for m, model in enumerate(grid.models)
@@ -151,9 +151,9 @@ def _agreement(ratings: np.ndarray) -> dict:
     return {key: _clean(value) if isinstance(value, float) else value for key, value in found.items()}
 
 
-def _power(overall: np.ndarray, clusters: np.ndarray) -> dict:
-    """What the paired differences of these models say about further runs."""
-    means = cluster_means(overall, clusters)
+def _power(grid: Grid, overall: np.ndarray) -> dict:
+    """What the paired differences of these models say about further runs with as many stories an opening."""
+    means = cluster_means(overall, grid.clusters)
     spreads, closest = [], None
     for i in range(means.shape[1]):
         for j in range(i + 1, means.shape[1]):
@@ -170,16 +170,11 @@ def _power(overall: np.ndarray, clusters: np.ndarray) -> dict:
     return {
         "spread": spread,
         "openings": openings,
+        "stories_per_opening": len({row[:2] for row in grid.rows}) / openings,
         "smallest_difference": smallest_difference(spread, openings),
         "openings_for": {str(d): openings_needed(d, spread) for d in (0.05, 0.1, 0.2, 0.5, 1.0)},
         "openings_for_the_closest_pair": openings_needed(*closest) if closest else None,
     }
-
-
-def rank_agreement(first: dict[str, float], second: dict[str, float]) -> float | None:
-    """Spearman's correlation of two orders of the same models."""
-    shared = sorted(first.keys() & second.keys())
-    return _clean(spearman(np.array([first[m] for m in shared]), np.array([second[m] for m in shared])))
 
 
 def _clean(value: float) -> float | None:

@@ -87,7 +87,7 @@ def _enter(out: Path, folder: ModelFolder, language: str, openings: Path, count:
         "model": folder.name,
         "revision": folder.revision,
         "language": language,
-        "openings": str(openings),
+        "openings": openings.name,
         "sampling": " ".join(sampling),
     }
     before = read_run(out)
