@@ -28,7 +28,10 @@ def write_random_model(folder: Path, kind: str = "qwen3", vocab_size: int = 1024
         head_dim=size["hidden_size"] // 4, max_position_embeddings=512, rope_theta=10000.0, initializer_range=0.1,
         bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, dtype="bfloat16",
     )  # fmt: skip
-    model_class(config).to(torch.bfloat16).save_pretrained(folder)
+    model = model_class(config).to(torch.bfloat16)
+    if kind == "qwen3-slow":
+        model.get_output_embeddings().weight.data[tokenizer.eos_id] = 0  # its stories go on to their length
+    model.save_pretrained(folder)
     tokenizer.save(folder)
     codes = [load_language(name).code for name in languages]
     (folder / "README.md").write_text(f"---\nlanguage: [{', '.join(codes)}]\n---\n" if codes else "# untrained\n", "utf-8")
