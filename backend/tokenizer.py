@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trainers
 
 from backend.errors import UserError
 from backend.files import writing
@@ -51,10 +51,13 @@ class Tokenizer:
         return self.backend.decode(list(ids), skip_special_tokens=True)
 
     def save(self, folder: Path | str) -> None:
-        """Write `tokenizer.json` and `tokenizer_config.json`, which transformers loads as they are."""
+        """Write `tokenizer.json` and `tokenizer_config.json`, which transformers loads as they are.
+
+        There a text begins with bos, as in training.
+        """
         folder = Path(folder)
         with writing(folder / "tokenizer.json") as file:
-            file.write(self.backend.to_str(pretty=False))
+            file.write(self._beginning_with_bos().to_str(pretty=False))
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": self.bos,
@@ -65,6 +68,17 @@ class Tokenizer:
         }
         with writing(folder / "tokenizer_config.json") as file:
             json.dump(config, file, ensure_ascii=False, indent=2)
+
+
+    def _beginning_with_bos(self) -> tokenizers.Tokenizer:
+        if self.backend.encode("a").ids[:1] == [self.bos_id]:
+            return self.backend
+        copy = tokenizers.Tokenizer.from_str(self.backend.to_str())
+        bos = processors.TemplateProcessing(
+            single=f"{self.bos} $A", pair=f"{self.bos} $A {self.bos} $B", special_tokens=[(self.bos, self.bos_id)]
+        )
+        copy.post_processor = processors.Sequence([copy.post_processor, bos]) if copy.post_processor else bos
+        return copy
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:

@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
@@ -77,7 +79,10 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     path = folder / "model.safetensors"
     if not path.exists():
         raise UserError(f"{folder} holds no model.safetensors; give a checkpoint or a model folder.")
-    state = load_file(path)
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}); resume from another checkpoint.") from None
     own = model.state_dict()
     state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
     wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
@@ -87,10 +92,21 @@ def load_weights(model: nn.Module, folder: Path) -> None:
 
 
 def load_state(folder: Path, optimizers: list[Optimizer]) -> dict:
-    """Restore optimizers and dice from a checkpoint; returns its step, best loss and seconds."""
-    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+    """Restore optimizers and dice from a checkpoint; returns its step, best loss and seconds.
+
+    Raises UserError for a state that is damaged or of another optimizer.
+    """
+    path = folder / "state.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be read ({reason}); resume from another checkpoint.") from None
+    if len(state["optimizers"]) != len(optimizers):
+        raise UserError(f"{path} is of a run with another optimizer; go on with that one, or use --init_from {folder}.")
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-        load_whole_state(optimizer, saved)
+        # Rates and decays are the config's, which may have changed since; what was learnt is the checkpoint's.
+        load_whole_state(optimizer, saved | {"param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(state["rng"])
     return state
 

@@ -16,7 +16,7 @@ class Metrics:
         self.path = path
         rows = [row for row in read_metrics(path) if row["step"] <= step] if path.exists() else []
         with writing(path) as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     def write(self, **row) -> None:
         """Append a row and flush it to the operating system."""

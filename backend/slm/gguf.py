@@ -16,7 +16,7 @@ from backend.slm.weights import read_tensors, weight_files
 FORMATS = {"Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "F16": gguf.LlamaFileType.MOSTLY_F16}
 _ARCHITECTURES = {"qwen3": gguf.MODEL_ARCH.QWEN3, "llama": gguf.MODEL_ARCH.LLAMA}
 # Part of the cache's key: raise it when the files that this module writes change.
-_VERSION = b"1"
+_VERSION = b"2"
 
 
 def cache_folder() -> Path:
@@ -134,6 +134,7 @@ def _write_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict) -> Non
         value = value[0] if isinstance(value, list) else value
         if value is not None:
             add(value)
+    writer.add_add_bos_token(True)  # as in training, where every story begins with it
 
 
 def _pre_tokenizer(content: dict) -> str:

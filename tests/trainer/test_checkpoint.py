@@ -1,0 +1,89 @@
+import json
+import shutil
+
+import pytest
+
+from backend.errors import UserError
+from tests.trainer.small_runs import call, environment, rows, settings
+from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint
+from trainer.config import load_config
+from trainer.train import build_model, train
+
+
+def make_run(out, losses):
+    """A run's folder with a checkpoint for every loss; None: not evaluated."""
+    for step in losses:
+        (out / f"checkpoint-{step}").mkdir(parents=True)
+    rows = [{"step": step, "val_loss": loss} for step, loss in losses.items() if loss is not None]
+    (out / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("keep", "keep_best", "left"), [(2, 1, [200, 900, 1000]), (1, 0, [1000]), (1, 2, [200, 300, 1000]), (3, 1, [200, 800, 900, 1000])]
+)
+def test_the_newest_and_the_best_are_kept(keep, keep_best, left, tmp_path):
+    losses = {100: 3.0, 200: 1.0, 300: 1.5, 400: None, 800: 2.0, 900: 2.0, 1000: None}
+    make_run(tmp_path, losses)
+    drop_old(tmp_path, keep, keep_best)
+    assert [int(path.name.split("-")[1]) for path in checkpoints(tmp_path)] == left
+
+
+def test_the_best_is_saved_when_it_is_evaluated_and_outlives_later_ones(tokens, config_file, tmp_path):
+    # A learning rate so high after step 4 that the loss can only rise.
+    steady = settings(data=tokens, out=tmp_path, max_steps=4, eval_every=4, save_every=4, decay_share=0)
+    assert train(load_config(config_file, steady))
+    wild = settings(
+        data=tokens, out=tmp_path, max_steps=12, eval_every=2, save_every=2, decay_share=0, learning_rate=1000,
+        matrix_learning_rate=1000, keep_checkpoints=1, resume="auto",
+    )  # fmt: skip
+    assert train(load_config(config_file, wild))
+    losses = {row["step"]: row["val_loss"] for row in rows(tmp_path) if "val_loss" in row}
+    best = min(losses, key=losses.get)
+    assert best < 12
+    assert {path.name for path in checkpoints(tmp_path)} == {f"checkpoint-{best}", "checkpoint-12"}
+    assert best_checkpoint(tmp_path).name == f"checkpoint-{best}"
+    assert newest_checkpoint(tmp_path).name == "checkpoint-12"
+
+
+def test_half_written_checkpoints_of_a_killed_run_are_cleared_away(tokens, config_file, tmp_path):
+    left = tmp_path / ".checkpoint-3.writing"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
+    assert train(load_config(config_file, settings(data=tokens, out=tmp_path, max_steps=2, export=False)))
+    assert not left.exists()
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-2"]
+
+
+def test_resume_from_another_run_and_start_from_its_weights(reference, tokens, config_file, tmp_path):
+    for field, first_step in (("resume", 25), ("init_from", 1)):
+        out = tmp_path / field
+        fields = {"data": tokens, "out": out, "max_steps": first_step + 1, "samples": 0, "export": False}
+        assert train(load_config(config_file, settings(**fields, **{field: reference})))
+        first = rows(out)[0]
+        assert first["step"] == first_step
+        assert first["loss"] < 5.5  # a fresh model is at ln 400 = 6
+
+
+def test_a_finished_run_is_left_as_it_is(reference, tokens, config_file, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(reference, out)
+    before = (out / "metrics.jsonl").read_bytes()
+    done = call("train", config_file, *settings(data=tokens, out=out), env=environment())
+    assert done.returncode == 0, done.stderr
+    assert (out / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_folder_without_weights_is_told(tmp_path, config_file):
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        newest_checkpoint(tmp_path)
+    with pytest.raises(UserError, match=r"no model\.safetensors"):
+        load_weights(build_model(load_config(config_file, settings()), 400), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.pt"])
+def test_a_damaged_checkpoint_is_told(name, reference, tokens, config_file, tmp_path):
+    shutil.copytree(reference / "checkpoint-24", tmp_path / "checkpoint-24")
+    file = tmp_path / "checkpoint-24" / name
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match=rf"checkpoint-24/{name} cannot be read"):
+        train(load_config(config_file, settings(data=tokens, out=tmp_path, max_steps=25)))
