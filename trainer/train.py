@@ -186,8 +186,7 @@ def train(config: TrainConfig) -> bool:
             optimizer.zero_grad(set_to_none=True)
         step += 1
         loss_value = float(accelerator.reduce(total, "mean"))
-        if loss_value != loss_value:
-            raise UserError(f"The loss is not a number at step {step}; lower --learning_rate, and resume from {out}.")
+        check_finite(loss_value, step, out)
         seconds, started = seconds + time.perf_counter() - started, time.perf_counter()
         progress.update()
         row = {"step": step, "tokens": step * tokens_per_step, "loss": loss_value, "seconds": round(seconds, 3)}
@@ -201,7 +200,9 @@ def train(config: TrainConfig) -> bool:
         last = step == config.max_steps
         is_best = False
         if step % config.eval_every == 0 or last:
-            val_loss, stories = evaluate(), sample()
+            val_loss = evaluate()
+            check_finite(val_loss, step, out)
+            stories = sample()
             bits_per_byte = val_loss / math.log(2) * learnt / meta["val_bytes"]
             is_best, best = val_loss < best, min(best, val_loss)
             if main:
@@ -227,6 +228,12 @@ def train(config: TrainConfig) -> bool:
     if config.export and main and step >= config.max_steps:
         export(out, out / "final", Path(config.data))
     return step >= config.max_steps
+
+
+def check_finite(loss: float, step: int, out: Path) -> None:
+    """Raises UserError for a loss that is not a number, from which no training comes back."""
+    if not math.isfinite(loss):
+        raise UserError(f"The loss is {loss} at step {step}; lower --learning_rate, and resume from {out}.")
 
 
 def stopped(stop: _Stop, accelerator: Accelerator) -> bool:

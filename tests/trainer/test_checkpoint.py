@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file
 
 from backend.errors import UserError
 from tests.trainer.small_runs import call, environment, rows, settings
@@ -33,8 +34,8 @@ def test_the_best_is_saved_when_it_is_evaluated_and_outlives_later_ones(tokens, 
     steady = settings(data=tokens, out=tmp_path, max_steps=4, eval_every=4, save_every=4, decay_share=0)
     assert train(load_config(config_file, steady))
     wild = settings(
-        data=tokens, out=tmp_path, max_steps=12, eval_every=2, save_every=2, decay_share=0, learning_rate=1000,
-        matrix_learning_rate=1000, keep_checkpoints=1, resume="auto",
+        data=tokens, out=tmp_path, max_steps=12, eval_every=2, save_every=2, decay_share=0, learning_rate=1,
+        matrix_learning_rate=1, keep_checkpoints=1, resume="auto",
     )  # fmt: skip
     assert train(load_config(config_file, wild))
     losses = {row["step"]: row["val_loss"] for row in rows(tmp_path) if "val_loss" in row}
@@ -43,6 +44,14 @@ def test_the_best_is_saved_when_it_is_evaluated_and_outlives_later_ones(tokens, 
     assert {path.name for path in checkpoints(tmp_path)} == {f"checkpoint-{best}", "checkpoint-12"}
     assert best_checkpoint(tmp_path).name == f"checkpoint-{best}"
     assert newest_checkpoint(tmp_path).name == "checkpoint-12"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(tokens, config_file, tmp_path):
+    fields = {"data": tokens, "out": tmp_path, "learning_rate": 1e9, "matrix_learning_rate": 1e9, "eval_every": 1, "save_every": 1}
+    with pytest.raises(UserError, match=r"The loss is (nan|inf) at step \d+; lower --learning_rate"):
+        train(load_config(config_file, settings(**fields)))
+    for path in checkpoints(tmp_path):
+        assert all(value.isfinite().all() for value in load_file(path / "model.safetensors").values())
 
 
 def test_half_written_checkpoints_of_a_killed_run_are_cleared_away(tokens, config_file, tmp_path):
