@@ -7,6 +7,19 @@ import unicodedata
 from backend.llm.engine import Item, Reading, Rejected
 from backend.llm.provider import Completion
 
+STORY_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "story",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"story": {"type": "string"}},
+            "required": ["story"],
+            "additionalProperties": False,
+        },
+    },
+}
 _SPACES = re.compile(r"[^\S\n]+")
 _BREAKS = re.compile(r" ?\n\s*\n\s*")
 

@@ -92,3 +92,9 @@ def record_of(prompt: Prompt) -> dict:
 def prompts_planned(journal: Journal) -> int:
     """How many prompts the journal is meant to hold in all."""
     return sum(plan["prompts"] for plan in journal.meta("plans", {}).values())
+
+
+def prompts_left(journal: Journal) -> int:
+    """How many of them have not ended."""
+    tallies = journal.tallies()
+    return max(0, prompts_planned(journal) - int(tallies.get("accepted", 0) + tallies.get("dead", 0)))

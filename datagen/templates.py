@@ -36,6 +36,12 @@ _FIVE = """Let nature and village life surround the story, and give it supportin
 _MORE = {"2": "", "2+": "", "3": _THREE, "4": _THREE + _FOUR, "4+": _THREE + _FOUR, "5": _THREE + _FOUR + _FIVE}
 
 
+def words_asked(complexity: str) -> int:
+    """About how many words the prompt asks for."""
+    low, high = (_LONG if complexity.endswith("+") else _SHORT).split("-")
+    return (int(low) + int(high)) // 2
+
+
 def template_text(language: Language, complexity: str) -> str:
     """A text for `str.format` with the slots noun, verb, adjective and feature.
 

@@ -24,6 +24,7 @@ from backend.llm.writer import Writer
 
 _DRAW = 200  # items looked up in the journal at once
 _LONGEST_BACK_OFF = 60.0
+_LOOK = 2.0  # seconds after which dead endpoints are thought of again
 _BEAT = 2.0  # seconds between two notes of the run in the journal
 
 
@@ -76,6 +77,7 @@ class Calls:
             self._journal,
             lambda *done: self._loop.call_soon_threadsafe(self._on_commit, *done),
             lambda error: self._loop.call_soon_threadsafe(self._on_trouble, error),
+            self._settings.patience,
         )
         restore = self._catch_signals()
         beat = asyncio.create_task(self._beat())
@@ -104,7 +106,8 @@ class Calls:
 
     def interrupt(self) -> None:
         """Begin nothing new and end when the calls under way are back; called again, drop those."""
-        if self._interrupted:
+        if self._interrupted or (self._halt and not self._tasks):
+            self._writer.give_up()
             for task in self._tasks:
                 task.cancel()
         elif self._tasks:
@@ -132,8 +135,8 @@ class Calls:
             lane, wait = self._choose(lanes, now, ticket.tokens)
             if lane is None:
                 self._give_up_on_the_dead(lanes, now)
-                later = self._later[0][0] - now if self._later else 60.0
-                await self._sleep(min(later, 60.0 if wait is None else wait))
+                later = self._later[0][0] - now if self._later else _LOOK
+                await self._sleep(min(later, _LOOK if wait is None else wait, _LOOK))
             elif not self._purse.can_take(ticket.most_dollars, ticket.most_tokens):
                 if not self._tasks:
                     self._stop(f"The budget is spent: {self._purse.told()}. Raise it and give the same command to go on.")
@@ -187,6 +190,8 @@ class Calls:
 
     async def _sleep(self, seconds: float | None) -> None:
         """Until something happens, or so many seconds are over."""
+        if self._halt or self._interrupted:
+            return
         self._wake.clear()
         timer = self._loop.call_later(max(0.0, seconds), self._wake.set) if seconds is not None else None
         await self._wake.wait()

@@ -74,7 +74,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
     prices: dict[str, Price] = field(default_factory=dict)
-    patience: float = 600.0  # how long every endpoint may be dead before the run stops
+    patience: float = 600.0  # how long every endpoint may be dead, or the disk full, before the run stops
     hopeless_after: int = 50  # dead items without one accepted before the run stops
 
 

@@ -38,8 +38,6 @@ class Lane:
         self._paused_until = 0.0
         self._pauses = self._faults = 0  # in a row
         self._was_full = False
-        self._learned = False  # whether the pace of requests was found out by 429s
-        self._answers, self._counted_since, self._rate = 0, None, 0.0  # for finding it out: answers a second
 
     @property
     def is_dead(self) -> bool:
@@ -53,8 +51,12 @@ class Lane:
 
     def wait(self, now: float, tokens: float) -> float | None:
         """Seconds until a call of so many tokens may go, 0 for now; None when one must come back first."""
-        one_by_one = self.is_dead or (self._pauses and not self._requests.per_minute)
-        if self.in_flight >= (1 if one_by_one else int(self.concurrency.limit)):
+        limit = self.concurrency.limit
+        if self.is_dead:
+            limit = 1
+        elif self._pauses and not self._requests.per_minute:
+            limit = max(1, limit / 4)  # nobody knows the pace, so the first after a pause are few
+        if self.in_flight >= int(limit):
             self._was_full = True
             return None
         return max(self._paused_until - now, self._requests.wait(now), self._tokens.wait(now, tokens), 0.0)
@@ -76,7 +78,6 @@ class Lane:
         self.silent_since = None
         self.concurrency.answered(now, seconds, self._was_full)
         self._was_full = self.in_flight + 1 >= int(self.concurrency.limit)
-        self._count(now)
         if allowance:
             self.allow(now, allowance)
 
@@ -88,7 +89,6 @@ class Lane:
         ):
             if told and min(told, wanted or told) != pace.per_minute:
                 pace.limit(min(told, wanted or told))
-                self._learned = self._learned and pace is not self._requests
         if allowance.pause:
             self._paused_until = max(self._paused_until, now + allowance.pause)
 
@@ -98,30 +98,8 @@ class Lane:
         if now >= self._paused_until:  # later answers of calls that left before the pause are the same 429
             self._pauses += 1
             self.concurrency.back_off(0.75)
-            self._learn(now)
         wait = min(_LONGEST_PAUSE, 2.0 ** min(self._pauses, 10) / 2) if retry_after is None else retry_after
         self._paused_until = max(self._paused_until, now + _jittered(wait))
-
-    def _count(self, now: float) -> None:
-        """Count answers a second, and try a slightly higher pace every ten seconds where the pace was found out."""
-        self._counted_since = now if self._counted_since is None else self._counted_since
-        self._answers += 1
-        if now - self._counted_since >= 10:
-            self._rate = self._answers / (now - self._counted_since)
-            self._answers, self._counted_since = 0, now
-            if self._learned and self._requests.per_minute:
-                self._requests.limit(self._requests.per_minute * 1.05)
-
-    def _learn(self, now: float) -> None:
-        """An endpoint that gives 429s and tells no limits is given the pace at which it answered, less a tenth."""
-        if self._requests.per_minute and not self._learned:
-            return
-        seconds = now - (now if self._counted_since is None else self._counted_since)
-        rate = self._answers / seconds if seconds >= 2 and self._answers >= 4 else self._rate
-        if rate > 0:
-            self._requests.limit(rate * 60 * 0.9)
-            self._learned = True
-            self._answers, self._counted_since = 0, now
 
     def failed(self, now: float, message: str, retry_after: float | None) -> None:
         """A fault of the endpoint. After many in a row it is dead, and single calls try it from time to time."""

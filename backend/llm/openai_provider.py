@@ -3,7 +3,6 @@
 import asyncio
 import os
 import urllib.parse
-from dataclasses import dataclass
 
 import httpx2
 import openai
@@ -11,7 +10,7 @@ import orjson
 from openai.types.chat import ChatCompletionChunk
 
 from backend.errors import UserError
-from backend.llm.provider import Completion, Fatal, ProviderError, RateLimited, Refused, Transient
+from backend.llm.provider import Completion, Fatal, ProviderError, RateLimited, Refused, Timeouts, Transient
 from backend.llm.rate_headers import allowance, retry_after
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -21,13 +20,14 @@ _DECLINED = {"status 400", "status 415", "status 422"}
 _PERHAPS_DECLINED = {"status 500", "status 501"}
 
 
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds: to connect, between two bytes (so also to the first one), and for a whole request."""
-
-    connect: float = 10.0
-    first_byte: float = 120.0
-    whole: float = 300.0
+def make(choice) -> list["OpenAIProvider"]:
+    """One for each base URL of the choice."""
+    if choice.model is None:
+        raise UserError("--provider openai needs a --model, such as gpt-4o-mini, or the name that your server gives it.")
+    urls = choice.base_urls or (None,)
+    return [
+        OpenAIProvider(choice.model, url, headers=choice.headers, timeouts=choice.timeouts, stream=choice.stream) for url in urls
+    ]
 
 
 class OpenAIProvider:

@@ -62,6 +62,15 @@ class Fatal(ProviderError):
         super().__init__(message, reason)
 
 
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds: to connect, between two bytes (so also to the first one), and for a whole request."""
+
+    connect: float = 10.0
+    first_byte: float = 120.0
+    whole: float = 300.0
+
+
 class Provider(Protocol):
     """An LLM behind one method. It knows nothing of journals, retries or limits."""
 

@@ -9,15 +9,16 @@ from collections.abc import Callable
 from backend.llm.journal import Entry, Journal
 
 _AT_MOST = 2000  # entries a commit
-_PATIENCE = 60.0  # seconds that a disk may stay full before what waits is given up
 
 
 class Writer:
     """Takes entries at any time; calls back, in its own thread, with what was committed and what was a duplicate."""
 
-    def __init__(self, journal: Journal, committed: Callable[[list[Entry], list[Entry]], None], trouble: Callable[[str], None]):
-        """`trouble` hears, once, of an error of the disk; the writer goes on trying until `stop` runs out of patience."""
-        self._journal, self._committed, self._trouble = journal, committed, trouble
+    def __init__(
+        self, journal: Journal, committed: Callable[[list[Entry], list[Entry]], None], trouble: Callable[[str], None], patience: float
+    ):
+        """`trouble` hears of every error of the disk; what waits is tried again, after `stop` for so many seconds more."""
+        self._journal, self._committed, self._trouble, self._patience = journal, committed, trouble, patience
         self._queue: queue.SimpleQueue = queue.SimpleQueue()
         self._stopping = False
         self.lost = 0
@@ -38,6 +39,10 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
         return self.lost
+
+    def give_up(self) -> None:
+        """Have no more patience with the disk."""
+        self._patience = 0.0
 
     def _run(self) -> None:
         while True:
@@ -70,6 +75,6 @@ class Writer:
                 self._trouble(str(error))
             if self._stopping:
                 stopping_since = stopping_since or time.monotonic()
-                if time.monotonic() - stopping_since > _PATIENCE:
+                if time.monotonic() - stopping_since >= self._patience:
                     return None
-            time.sleep(1.0)
+            time.sleep(0.5)

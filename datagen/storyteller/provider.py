@@ -35,6 +35,11 @@ def answer(prompt_text: str) -> str:
     return json.dumps({"story": teller.tell(**words, seed=prompt_text)}, ensure_ascii=False)
 
 
+def make(choice) -> "StorytellerProvider":
+    """The storyteller; it has nothing to choose."""
+    return StorytellerProvider()
+
+
 class StorytellerProvider:
     """`async complete(messages)` over the story grammar. Not an LLM; costs nothing."""
 
