@@ -8,6 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.tokenizer import train_tokenizer
+from tests.evaluation.stories import told
+
 
 class JudgeServer:
     """A running judge_server.py."""
@@ -51,3 +54,29 @@ def run_command(*arguments, **variables) -> subprocess.CompletedProcess:
     """The command's end, with further environment variables."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     return subprocess.run(command(*arguments), capture_output=True, text=True, env=clean | variables)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A tiny model, trained for a moment on a handful of sentences."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = train_tokenizer(told("hindi", 30), 400)
+    tokenizer.save(folder)
+    config = Qwen3Config(
+        vocab_size=tokenizer.vocab_size, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, head_dim=16, max_position_embeddings=256, tie_word_embeddings=True,
+    )  # fmt: skip
+    network = Qwen3ForCausalLM(config)
+    ids = torch.tensor([tokenizer.bos_id, *tokenizer.encode(told("hindi", 1)[0])][:200])[None]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    for _ in range(40):
+        loss = network(ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    network.save_pretrained(folder)
+    return folder
