@@ -40,7 +40,7 @@ class Request:
 class Batcher:
     """Runs many requests through one pipeline, a step at a time."""
 
-    def __init__(self, path: Path, *, bos_id: int, eos_id: int, context: int, threads: int):
+    def __init__(self, path: Path, *, bos_id: int, eos_id: int, context: int, threads: int, exact: bool = False):
         import openvino_genai
 
         scheduler = openvino_genai.SchedulerConfig()
@@ -49,6 +49,8 @@ class Batcher:
         scheduler.num_kv_blocks = (MAX_ACTIVE + 1) * -(-(context + EXTRA_TOKENS) // _BLOCK)
         scheduler.enable_prefix_caching = False
         properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        if exact:  # else keys and values are kept in eight bits
+            properties["KV_CACHE_PRECISION"] = "f32"
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(path), scheduler, "CPU", properties)
         self._bos_id, self._eos_id, self._context = bos_id, eos_id, context
         self._numbers = itertools.count(1)
@@ -141,8 +143,12 @@ class Batcher:
                 free -= 1
                 self._waiting.remove(request)
                 request.ahead = 0
-                request.handle = self._add(request.ids, request.sampling, scoring=request.scoring)
-                self._active.append(request)
+                try:
+                    request.handle = self._add(request.ids, request.sampling, scoring=request.scoring)
+                except Exception as error:  # it stands in no list any more, so it is told here
+                    self._end(request, error)
+                else:
+                    self._active.append(request)
             else:
                 ahead += 1
                 request.ahead = ahead
@@ -195,7 +201,7 @@ class Batcher:
         config = openvino_genai.GenerationConfig()
         config.apply_chat_template = False
         config.ignore_eos = ignore_eos
-        config.eos_token_id = self._eos_id
+        config.set_eos_token_id(self._eos_id)
         config.max_new_tokens = max(1, min(sampling.max_tokens + extra, self._context - len(ids)))
         config.repetition_penalty = sampling.repetition_penalty
         if scoring:

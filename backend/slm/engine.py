@@ -11,7 +11,8 @@ from pathlib import Path
 
 from backend.errors import UserError
 from backend.slm.batcher import Batcher, Request
-from backend.slm.gguf import cached_gguf, read_config
+from backend.slm.config import read_config
+from backend.slm.conversion import converted
 from backend.slm.sampling import MAX_SEED, Completion, Sampling
 from backend.slm.story import Story
 from backend.slm.text import token_bytes
@@ -36,22 +37,23 @@ class TooLong(UserError):
 class Engine:
     """`stream` for a reader who waits, `complete_many` for many stories; all share one batch."""
 
-    def __init__(self, folder: Path | str, weight_format: str = "Q8_0", threads: int | None = None):
+    def __init__(self, folder: Path | str, weight_format: str = "int8", threads: int | None = None):
+        """`weight_format` f32 leaves weights and cache as exact as transformers has them, at a third of the speed."""
         folder = Path(folder)
         config = read_config(folder)
-        path = cached_gguf(folder, weight_format)
+        if not (folder / "tokenizer.json").exists():
+            raise UserError(f"{folder} has no tokenizer.json, so its text cannot be read; export the tokenizer with it.")
+        path = converted(folder, weight_format)
         self.name = folder.name
         self.tokenizer = load_tokenizer(folder)
         self.context, self.vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
         self.token_bytes = token_bytes(self.tokenizer.backend)
-        self.bytes = 2 * path.stat().st_size  # the weights as read, and as the CPU plugin repacks them
+        # The weights as read, and as the CPU plugin repacks them.
+        self.bytes = 2 * (path / "openvino_model.bin").stat().st_size
         self._batcher = Batcher(
-            path,
-            bos_id=self.tokenizer.bos_id,
-            eos_id=self.tokenizer.eos_id,
-            context=self.context,
-            threads=threads or len(os.sched_getaffinity(0)),
-        )
+            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context,
+            threads=threads or len(os.sched_getaffinity(0)), exact=weight_format == "f32",
+        )  # fmt: skip
 
     @property
     def load(self) -> int:

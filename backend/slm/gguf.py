@@ -1,57 +1,30 @@
-"""A stock model folder (config.json, safetensors, tokenizer.json) as one GGUF file, without torch."""
+"""A stock model folder (config.json, safetensors, tokenizer.json) as one GGUF file, for llama.cpp and its kind."""
 
-import functools
-import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import gguf
 import numpy as np
 
 from backend.errors import UserError
+from backend.slm.config import head_size, key_value_heads, read_config, rope_theta
 from backend.slm.weights import read_tensors, weight_files
 
 FORMATS = {"Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "F16": gguf.LlamaFileType.MOSTLY_F16}
 _ARCHITECTURES = {"qwen3": gguf.MODEL_ARCH.QWEN3, "llama": gguf.MODEL_ARCH.LLAMA}
-# Part of the cache's key: raise it when the files that this module writes change.
-_VERSION = b"2"
-
-
-def cache_folder() -> Path:
-    """Where converted models lie: TINYSTORIES_CACHE, else the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinystories-regional"
-    return Path(os.environ.get("TINYSTORIES_CACHE") or default)
-
-
-def cached_gguf(folder: Path, weight_format: str = "Q8_0") -> Path:
-    """The GGUF of a model folder, written at the first call and named by the folder's content.
-
-    Safe between processes: a file appears whole or not at all. Raises UserError for a folder that cannot be served.
-    """
-    read_config(folder)
-    path = cache_folder() / "gguf" / f"{_digest(folder, weight_format)}.gguf"
-    if path.exists():
-        os.utime(path)
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-        whole = Path(temporary) / path.name
-        write_gguf(folder, whole, weight_format)
-        os.replace(whole, path)
-    return path
 
 
 def write_gguf(folder: Path, path: Path, weight_format: str = "Q8_0") -> None:
     """Convert a Qwen3 or Llama folder. Raises UserError when the folder is another model or incomplete."""
     config = read_config(folder)
     architecture = config["model_type"]
+    if architecture not in _ARCHITECTURES:
+        raise UserError(f"{folder.name} is of type '{architecture}'; as GGUF come {', '.join(sorted(_ARCHITECTURES))}.")
     writer = gguf.GGUFWriter(path, architecture)
     _write_sizes(writer, config, folder.name, weight_format)
     _write_tokenizer(writer, folder, config)
     names = gguf.get_tensor_name_map(_ARCHITECTURES[architecture], config["num_hidden_layers"])
-    heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads", config["num_attention_heads"])
+    heads, kv_heads = config["num_attention_heads"], key_value_heads(config)
     for file in weight_files(folder):
         for name, tensor in read_tensors(file):
             if name.endswith("rotary_emb.inv_freq") or (name == "lm_head.weight" and config.get("tie_word_embeddings")):
@@ -68,37 +41,19 @@ def write_gguf(folder: Path, path: Path, weight_format: str = "Q8_0") -> None:
     writer.close()
 
 
-def read_config(folder: Path) -> dict:
-    """`config.json`. Raises UserError when it is missing or of an architecture that is not served."""
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{folder} has no config.json, so it is no model folder; export the model first.") from None
-    except ValueError as error:
-        raise UserError(f"{folder / 'config.json'} is no JSON ({error}); download or export it again.") from None
-    if config.get("model_type") not in _ARCHITECTURES:
-        raise UserError(
-            f"{folder.name} is of type '{config.get('model_type')}'; served are {', '.join(sorted(_ARCHITECTURES))}."
-        )
-    return config
-
-
 def _write_sizes(writer: gguf.GGUFWriter, config: dict, name: str, weight_format: str) -> None:
-    heads = config["num_attention_heads"]
-    head_dim = config.get("head_dim") or config["hidden_size"] // heads
-    rope = config.get("rope_parameters") or {}
     writer.add_name(name)
     writer.add_vocab_size(config["vocab_size"])
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config.get("num_key_value_heads", heads))
-    writer.add_key_length(head_dim)
-    writer.add_value_length(head_dim)
-    writer.add_rope_dimension_count(head_dim)
-    writer.add_rope_freq_base(rope.get("rope_theta") or config.get("rope_theta", 10000.0))
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(key_value_heads(config))
+    writer.add_key_length(head_size(config))
+    writer.add_value_length(head_size(config))
+    writer.add_rope_dimension_count(head_size(config))
+    writer.add_rope_freq_base(rope_theta(config))
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_file_type(FORMATS[weight_format])
 
@@ -161,19 +116,3 @@ def _write_tensor(writer: gguf.GGUFWriter, name: str, tensor: np.ndarray, weight
     else:
         kind = gguf.GGMLQuantizationType[weight_format]
         writer.add_tensor(name, gguf.quants.quantize(tensor, kind), raw_dtype=kind)
-
-
-def _digest(folder: Path, weight_format: str) -> str:
-    files = [folder / "config.json", folder / "tokenizer.json", *weight_files(folder)]
-    stamp = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists())
-    return _content_digest(stamp, weight_format)
-
-
-@functools.lru_cache(maxsize=256)
-def _content_digest(stamp: tuple[tuple[str, int, int], ...], weight_format: str) -> str:
-    digest = hashlib.sha256(_VERSION + weight_format.encode())
-    for path, size, _ in stamp:
-        digest.update(f"{Path(path).name}:{size}\n".encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:32]

@@ -9,6 +9,7 @@ SIZES = {
     "qwen3": {"hidden_size": 256, "num_hidden_layers": 6, "tie_word_embeddings": False, "num_key_value_heads": 4},
     "qwen3-tied": {"hidden_size": 128, "num_hidden_layers": 4, "tie_word_embeddings": True, "num_key_value_heads": 2},
     "qwen3-slow": {"hidden_size": 512, "num_hidden_layers": 8, "tie_word_embeddings": True, "num_key_value_heads": 4},
+    "gpt2": {"hidden_size": 128, "num_hidden_layers": 3},
     "llama": {"hidden_size": 128, "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 2},
 }
 
@@ -16,19 +17,22 @@ SIZES = {
 def write_random_model(folder: Path, kind: str = "qwen3", vocab_size: int = 1024, languages: tuple[str, ...] = ()) -> Path:
     """An untrained model of one of SIZES, with bf16 weights and a tokenizer of the languages' openings."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+    from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Config
 
     texts = [opening for name in language_names() for opening in load_language(name).openings()]
     tokenizer = train_tokenizer(texts, vocab_size)
     size = SIZES[kind]
-    config_class, model_class = (LlamaConfig, LlamaForCausalLM) if kind == "llama" else (Qwen3Config, Qwen3ForCausalLM)
     torch.manual_seed(0)
-    config = config_class(
-        **size, vocab_size=tokenizer.vocab_size, intermediate_size=3 * size["hidden_size"], num_attention_heads=4,
-        head_dim=size["hidden_size"] // 4, max_position_embeddings=512, rope_theta=10000.0, initializer_range=0.1,
-        bos_token_id=tokenizer.bos_id, eos_token_id=tokenizer.eos_id, dtype="bfloat16",
-    )  # fmt: skip
-    model = model_class(config).to(torch.bfloat16)
+    common = {
+        "vocab_size": tokenizer.vocab_size, "max_position_embeddings": 512, "initializer_range": 0.1,
+        "bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id, "dtype": "bfloat16", "num_attention_heads": 4,
+    }  # fmt: skip
+    if kind == "gpt2":
+        config = GPT2Config(**size, **common)
+    else:
+        more = {"intermediate_size": 3 * size["hidden_size"], "head_dim": size["hidden_size"] // 4, "rope_theta": 10000.0}
+        config = (LlamaConfig if kind == "llama" else Qwen3Config)(**size, **common, **more)
+    model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
     if kind == "qwen3-slow":
         model.get_output_embeddings().weight.data[tokenizer.eos_id] = 0  # its stories go on to their length
     model.save_pretrained(folder)
