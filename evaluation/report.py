@@ -8,13 +8,11 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup, escape
-
 from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
 from evaluation.examples import best_median_worst, side_by_side
+from evaluation.page import interval, number, p_value, render
 from evaluation.plots import distributions, heat_map, means_plot
 from evaluation.quick_check import LABEL
 from evaluation.quick_table import check_all
@@ -73,13 +71,6 @@ def write_report(
     return analysis
 
 
-def render(template: str, facts: dict) -> str:
-    """One of the pages; texts in it are escaped."""
-    pages = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True)
-    pages.globals.update(interval=_interval, number=_number, p=_p_value, told=_told, agreement=_agreement_table)
-    return pages.get_template(template).render(facts)
-
-
 def as_markdown(facts: dict) -> str:
     """Tables only, for a model card, an issue or a terminal."""
     lines = [f"# {facts['title']}", "", f"{facts['a']['ratings']} ratings; 95 % intervals over openings; p by Holm."]
@@ -93,12 +84,12 @@ def as_markdown(facts: dict) -> str:
         if group["comparisons"]:
             lines += ["", "| pair | difference | d | p (Holm) |", "| --- | --- | --- | --- |"]
             lines += [
-                f"| {c['first']} − {c['second']} | {c['difference']:+.2f} {_interval((c['difference'], c['low'], c['high']))} "
-                f"| {_number(c['effect_size'])} | {_p_value(c['p_holm'])} |"
+                f"| {c['first']} − {c['second']} | {c['difference']:+.2f} {interval((c['difference'], c['low'], c['high']))} "
+                f"| {number(c['effect_size'])} | {p_value(c['p_holm'])} |"
                 for c in group["comparisons"]
             ]
         for name, found in (group["repeats"] or {}).items():
-            lines += [""] * (name == CRITERIA[0]) + [f"- {name}: alpha between repeats {_number(found['alpha'])}"]
+            lines += [""] * (name == CRITERIA[0]) + [f"- {name}: alpha between repeats {number(found['alpha'])}"]
     if facts["ladders"]:
         lines += ["", "## Is the judge any good?", ""]
     for ladder in facts["ladders"]:
@@ -113,7 +104,7 @@ def as_markdown(facts: dict) -> str:
             "| --- " * 6 + "|",
         ]
         lines += [
-            f"| {row['model']} | {row['language']} | {row['score']:.3f} | {_number(row['complete'])} | {_number(row['in_script'])} | {_number(row['no_repetition'])} |"
+            f"| {row['model']} | {row['language']} | {row['score']:.3f} | {number(row['complete'])} | {number(row['in_script'])} | {number(row['no_repetition'])} |"
             for row in facts["quick"]["table"]
         ]
     return "\n".join([*lines, "", *(f"- {key}: {value}" for key, value in facts["settings"].items()), ""])
@@ -123,7 +114,7 @@ def means_table(models: Sequence[dict]) -> list[str]:
     """The means of one analysed group as the lines of a Markdown table."""
     lines = ["| model | stories | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 2) + "|"]
     for model in models:
-        cells = [f"{model['means'][c][0]:.2f} {_interval(model['means'][c])}" for c in COLUMNS]
+        cells = [f"{model['means'][c][0]:.2f} {interval(model['means'][c])}" for c in COLUMNS]
         lines.append(f"| {model['model']} | {model['stories']} | " + " | ".join(cells) + " |")
     return lines
 
@@ -148,34 +139,3 @@ def _diversity(stories: Sequence) -> list[dict]:
         for (model, language), texts in sorted(groups.items())
     )
     return [row for row in found if row["texts"]]
-
-
-def _agreement_table(by_criterion: dict) -> Markup:
-    head = "<th>criterion</th><th>Krippendorff's α</th><th>Spearman's ρ</th><th>equal</th><th>stories</th>"
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{_number(x['alpha'])}</td><td>{_number(x['spearman'])}</td>"
-        f"<td>{_number(x['exact'])}</td><td>{x['items']}</td></tr>"
-        for name, x in by_criterion.items()
-    )
-    return Markup(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")  # noqa: S704 – names are escaped
-
-
-def _told(value: object) -> str:
-    """A setting as one reads it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_told(part)}" for key, part in value.items())
-    return "–" if value is None or value == "" else str(value)
-
-
-def _interval(triple: Sequence[float]) -> str:
-    return f"({triple[1]:.2f} … {triple[2]:.2f})"
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    if value is None:
-        return "–"
-    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -8,7 +8,7 @@ from backend.errors import UserError
 from backend.files import writing
 from evaluation.completions import read_all
 from evaluation.examples import as_markdown, side_by_side
-from evaluation.report import render
+from evaluation.page import render
 
 
 @click.command()

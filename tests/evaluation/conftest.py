@@ -53,7 +53,7 @@ def command(*arguments) -> list[str]:
 def run_command(*arguments, **variables) -> subprocess.CompletedProcess:
     """The command's end, with further environment variables."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
-    return subprocess.run(command(*arguments), capture_output=True, text=True, env=clean | variables)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, env=clean | variables, timeout=180)
 
 
 @pytest.fixture(scope="session")
