@@ -41,10 +41,21 @@ class Tokenizer:
         """Token ids of a text, without bos and eos."""
         return self.backend.encode(unicodedata.normalize("NFC", text), add_special_tokens=False).ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of many texts, on all cores."""
+    def encode_batch(self, texts: Sequence[str], dropout: float = 0.0) -> list[list[int]]:
+        """Token ids of many texts, on all cores; with `dropout` a share of a BPE's merges is left out at random.
+
+        Raises UserError for dropout with a tokenizer that is no BPE.
+        """
+        if dropout and not isinstance(self.backend.model, models.BPE):
+            raise UserError(f"BPE-dropout needs a BPE, and the tokenizer '{self.name}' is none; leave --dropout out.")
         texts = [unicodedata.normalize("NFC", text) for text in texts]
-        return [encoding.ids for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
+        if dropout:
+            self.backend.model.dropout = dropout
+        try:
+            return [encoding.ids for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
+        finally:
+            if dropout:
+                self.backend.model.dropout = None
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids; special tokens are left out."""

@@ -41,8 +41,13 @@ def _first(texts: Iterator[str], characters: int) -> Iterator[str]:
         yield text
 
 
-def write_tokens(texts: Iterator[str], tokenizer: Tokenizer, out: Path, seed: int, validation: float) -> dict:
-    """Tokenise on all cores in batches, split by document, and return the counts. Memory stays flat."""
+def write_tokens(
+    texts: Iterator[str], tokenizer: Tokenizer, out: Path, seed: int, validation: float, dropout: float = 0.0
+) -> dict:
+    """Tokenise on all cores in batches, split by document, and return the counts. Memory stays flat.
+
+    `dropout` is BPE-dropout (Provilkov et al. 2020) of the training stories: a word is met in several cuts.
+    """
     dtype = np.dtype("<u2") if tokenizer.vocab_size <= 1 << 16 else np.dtype("<u4")
     counts = {f"{split}_{what}": 0 for split in ("train", "val") for what in ("documents", "tokens", "bytes")}
     with writing(out / "train.bin", "wb") as train, writing(out / "val.bin", "wb") as val:
@@ -50,19 +55,18 @@ def write_tokens(texts: Iterator[str], tokenizer: Tokenizer, out: Path, seed: in
         progress = tqdm(unit=" stories", unit_scale=True, disable=not sys.stderr.isatty())
         index = 0
         while batch := list(islice(texts, BATCH)):
-            rows: dict[str, list[np.ndarray]] = {"train": [], "val": []}
-            for text, ids in zip(batch, tokenizer.encode_batch(batch), strict=True):
+            parts: dict[str, list[str]] = {"train": [], "val": []}
+            for text in batch:
                 digest = hashlib.blake2b(f"{seed}:{index}".encode(), digest_size=8).digest()
-                split = "val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"
-                rows[split].append(np.array([tokenizer.bos_id, *ids, tokenizer.eos_id], dtype))
-                counts[f"{split}_documents"] += 1
-                counts[f"{split}_bytes"] += len(text.encode("utf-8"))
+                parts["val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"].append(text)
                 index += 1
-            for split, arrays in rows.items():
-                if arrays:
-                    joined = np.concatenate(arrays)
-                    counts[f"{split}_tokens"] += len(joined)
-                    files[split].write(joined.tobytes())
+            for split, part in parts.items():
+                rows = tokenizer.encode_batch(part, dropout if split == "train" else 0.0)
+                joined = np.array([token for ids in rows for token in (tokenizer.bos_id, *ids, tokenizer.eos_id)], dtype)
+                counts[f"{split}_documents"] += len(part)
+                counts[f"{split}_bytes"] += sum(len(text.encode("utf-8")) for text in part)
+                counts[f"{split}_tokens"] += len(joined)
+                files[split].write(joined.tobytes())
             progress.update(len(batch))
         progress.close()
     return counts | {"dtype": dtype.str}
@@ -83,12 +87,13 @@ def show(folder: Path, tokenizer: Tokenizer, count: int) -> str:
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--validation", default=0.01, show_default=True, help="share of the documents")
+@click.option("--dropout", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True), help="BPE-dropout")
 @click.option("--show", "show_count", type=int, help="decode and print this many tokens afterwards")
-def prepare(dataset, column, split, tokenizer, out, seed, validation, show_count) -> None:
+def prepare(dataset, column, split, tokenizer, out, seed, validation, dropout, show_count) -> None:
     """Tokenise a dataset for training."""
     chosen = choose_tokenizer(tokenizer, dataset, column, split)
     out.mkdir(parents=True, exist_ok=True)
-    counts = write_tokens(read_texts(dataset, column, split), chosen, out, seed, validation)
+    counts = write_tokens(read_texts(dataset, column, split), chosen, out, seed, validation, dropout)
     if not counts["train_tokens"] or not counts["val_tokens"]:
         raise UserError(
             f"{dataset} gave {counts['train_documents']} training and {counts['val_documents']} validation stories; "
@@ -103,6 +108,7 @@ def prepare(dataset, column, split, tokenizer, out, seed, validation, show_count
         "source": dataset,
         "column": column,
         "seed": seed,
+        "dropout": dropout,
         **counts,
     }
     with writing(out / "meta.json") as file:
