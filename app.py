@@ -22,7 +22,8 @@ from backend.errors import UserError
     "--models", "folders", multiple=True, type=click.Path(path_type=Path),
     help="a model folder, or a folder of them, offered beside the bundled ones; may be given again",
 )  # fmt: skip
-def main(host: str, port: int, folders: tuple[Path, ...]) -> None:
+@click.option("--bundled/--no-bundled", default=True, help="whether the models under models/ are offered")
+def main(host: str, port: int, folders: tuple[Path, ...], bundled: bool) -> None:
     """Open the app in which small models finish stories."""
     from backend.slm.catalog import bundled_models, models_in
     from backend.slm.shelf import Models
@@ -34,7 +35,8 @@ def main(host: str, port: int, folders: tuple[Path, ...]) -> None:
         if not inside:
             raise UserError(f"{folder} holds no model folder (one with config.json); export a model there first.")
         found += inside
-    found += [model for model in bundled_models() if model.name not in {other.name for other in found}]
+    if bundled:
+        found += [model for model in bundled_models() if model.name not in {other.name for other in found}]
     if not found:
         click.echo("There is no model under models/ yet: the page opens, but tells stories only with models of the Hub.")
     serve(Models(found), host, port, lambda address: click.echo(f"The app is at {address} (Ctrl-C ends it)."))

@@ -15,7 +15,7 @@ from spaces.differences import bits_per_byte, differences_html
 from spaces.labels import labels
 from spaces.leaderboard_view import Leaderboard
 from spaces.opening import clean_opening, language_of
-from spaces.opening_fields import any_opening, example_openings, language_field, opening_fields
+from spaces.opening_fields import any_opening, language_field, opening_fields
 from spaces.saving import SAVE_JSON
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
@@ -134,15 +134,15 @@ def build(desk: Desk) -> None:
     def on_language(name, chosen):
         fitting = models_for(models, name)
         kept = [model for model in chosen or () if model in fitting or model not in models.folders]
-        return gr.Dropdown(fitting, value=kept if len(kept) > 1 else fitting[:2]), gr.Dataset(samples=example_openings(name))
+        return gr.Dropdown(fitting, value=kept if len(kept) > 1 else fitting[:2])
 
-    inputs = [opening.text, language, names, blind, seed, desk.page_language, *fields]
+    inputs = [opening, language, names, blind, seed, desk.page_language, *fields]
     outputs = [stories, battle, stop, ballot, said, table, rows, after, language]
     run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
-    gr.on([tell.click, opening.text.submit], on_tell, inputs, outputs, **run)
-    surprise.click(any_opening, language, opening.text, **PRIVATE).then(on_tell, inputs, outputs, **run)
+    gr.on([tell.click, opening.submit], on_tell, inputs, outputs, **run)
+    surprise.click(any_opening, language, opening, **PRIVATE).then(on_tell, inputs, outputs, **run)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)
-    language.change(on_language, [language, names], [names, opening.examples], **PRIVATE)
+    language.change(on_language, [language, names], names, **PRIVATE)
     save.click(None, rows, None, js=SAVE_JSON, **PRIVATE)
     voted = [stories, battle, ballot, said, table, rows, after, board.table]
     for key, verdict in _VOTES.items():

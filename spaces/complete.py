@@ -4,11 +4,12 @@ import gradio as gr
 
 from backend.errors import UserError
 from backend.languages import load_language
-from spaces.choice import choose_model, models_for
+from spaces.choice import choose_model
 from spaces.desk import PRIVATE, Desk, note_html
 from spaces.labels import labels
+from spaces.model_field import model_field
 from spaces.opening import clean_opening, language_of
-from spaces.opening_fields import any_opening, example_openings, language_field, opening_fields
+from spaces.opening_fields import any_opening, language_field, opening_fields
 from spaces.saving import COPY, SAVE_JSON, SAVE_TEXT
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
@@ -22,14 +23,9 @@ LABEL = "tab_complete"
 def build(desk: Desk) -> None:
     """The tab's parts and events."""
     models, visits, words = desk.models, desk.visits, desk.words
-    fitting = models_for(models, desk.default_language)
     with gr.Row():
         language = language_field(desk)
-        model = gr.Dropdown(
-            fitting, value=fitting[0] if fitting else None, label=words["model"], allow_custom_value=True,
-            elem_id="model", scale=2, min_width=200,
-        )  # fmt: skip
-        desk.label("model", model)
+        model = model_field(desk, language)
     opening = opening_fields(desk, language)
     with gr.Row(elem_classes="actions", equal_height=True):
         write = desk.label("write", gr.Button(words["write"], variant="primary", scale=3, min_width=160, elem_id="write"))
@@ -87,23 +83,17 @@ def build(desk: Desk) -> None:
     async def on_stop(request: gr.Request) -> None:
         visits.stop(request.session_hash)
 
-    def on_language(name, model):
-        fitting = models_for(models, name)
-        value = model if model in fitting or model not in models.folders else (fitting[0] if fitting else None)
-        return gr.Dropdown(fitting, value=value), gr.Dataset(samples=example_openings(name))
-
-    inputs = [opening.text, language, model, count, seed, desk.page_language, *fields]
+    inputs = [opening, language, model, count, seed, desk.page_language, *fields]
     outputs = [story, rows, stop, language, after]
     # No limit here: every story joins the engine's own batch at once, and Stop reaches it there.
     run = {"outputs": outputs, "concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
-    gr.on([write.click, opening.text.submit], on_write, inputs, **run)
+    gr.on([write.click, opening.submit], on_write, inputs, **run)
     again.click(lambda: "", None, seed, **PRIVATE).then(on_write, inputs, **run)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)
-    surprise.click(any_opening, language, opening.text, **PRIVATE).then(on_write, inputs, **run)
+    surprise.click(any_opening, language, opening, **PRIVATE).then(on_write, inputs, **run)
     copy.click(None, rows, None, js=COPY, **PRIVATE)
     save_text.click(None, rows, None, js=SAVE_TEXT, **PRIVATE)
     save_json.click(None, rows, None, js=SAVE_JSON, **PRIVATE)
-    language.change(on_language, [language, model], [model, opening.examples], **PRIVATE)
 
 
 def rows_of(drafts: list[Draft], opening: str, language: str) -> list[dict]:

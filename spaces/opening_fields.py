@@ -1,7 +1,6 @@
 """Language, opening and example openings, which several tabs ask for in the same way."""
 
 import random
-from dataclasses import dataclass
 
 import gradio as gr
 
@@ -9,15 +8,6 @@ from backend.languages import load_language
 from spaces.desk import PRIVATE, Desk
 
 EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class OpeningFields:
-    """The parts, for wiring."""
-
-    language: gr.Radio
-    text: gr.Textbox
-    examples: gr.Dataset
 
 
 def language_field(desk: Desk, prefix: str = "") -> gr.Radio:
@@ -29,7 +19,7 @@ def language_field(desk: Desk, prefix: str = "") -> gr.Radio:
     return desk.label("story_language", radio)
 
 
-def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> OpeningFields:
+def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> gr.Textbox:
     """The opening and a few examples that follow the language."""
     words = desk.words
     text = gr.Textbox(
@@ -37,20 +27,20 @@ def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> OpeningF
         elem_id=f"{prefix}opening", elem_classes="opening-field",
     )  # fmt: skip
     examples = gr.Dataset(
-        components=[gr.Textbox(visible=False)], samples=example_openings(desk.default_language), label=words["examples"],
+        components=[gr.Textbox(visible=False)], samples=_examples(desk.default_language), label=words["examples"],
         type="values", elem_classes="examples", elem_id=f"{prefix}examples",
     )  # fmt: skip
     examples.click(lambda sample: sample[0], examples, text, **PRIVATE)
+    language.change(lambda name: gr.Dataset(samples=_examples(name)), language, examples, **PRIVATE)
     desk.label("opening", text)
     desk.label("examples", examples)
-    return OpeningFields(language, text, examples)
-
-
-def example_openings(language: str) -> list[list[str]]:
-    """The first few openings of a language, as a Dataset's samples."""
-    return [[opening] for opening in load_language(language).openings()[:EXAMPLES]]
+    return text
 
 
 def any_opening(language: str) -> str:
     """One of the language's openings."""
     return random.choice(load_language(language).openings())
+
+
+def _examples(language: str) -> list[list[str]]:
+    return [[opening] for opening in load_language(language).openings()[:EXAMPLES]]

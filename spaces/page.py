@@ -6,7 +6,7 @@ import gradio as gr
 
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
-from spaces import compare, complete, judge, prompts
+from spaces import compare, complete, judge, prompts, tokens
 from spaces.api import add_complete
 from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
@@ -14,7 +14,7 @@ from spaces.quota import Quota
 from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
-TABS = (complete, compare, prompts, judge)
+TABS = (complete, compare, tokens, prompts, judge)
 DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 

@@ -13,6 +13,7 @@ from backend.errors import UserError
 from backend.slm.batcher import Batcher, Request
 from backend.slm.config import read_config
 from backend.slm.conversion import converted
+from backend.slm.reader import Reader
 from backend.slm.sampling import MAX_SEED, Completion, Sampling
 from backend.slm.story import Story
 from backend.slm.text import token_bytes
@@ -48,12 +49,17 @@ class Engine:
         self.tokenizer = load_tokenizer(folder)
         self.context, self.vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
         self.token_bytes = token_bytes(self.tokenizer.backend)
-        # The weights as read, and as the CPU plugin repacks them.
-        self.bytes = 2 * (path / "openvino_model.bin").stat().st_size
+        threads, exact = threads or len(os.sched_getaffinity(0)), weight_format == "f32"
+        self.reader = Reader(path, threads, exact)
+        self._weight_bytes = (path / "openvino_model.bin").stat().st_size
         self._batcher = Batcher(
-            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context,
-            threads=threads or len(os.sched_getaffinity(0)), exact=weight_format == "f32",
-        )  # fmt: skip
+            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context, threads=threads, exact=exact
+        )
+
+    @property
+    def bytes(self) -> int:
+        """About the memory that it holds: weights as they are read and as OpenVINO repacks them, for stories and for reading."""
+        return self._weight_bytes * (3 if self.reader.in_use else 2)
 
     @property
     def load(self) -> int:

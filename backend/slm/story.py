@@ -17,6 +17,7 @@ class Story:
         self.ids: list[int] | None = None  # the prompt's, where it was given as ids
         self.request = None  # the engine's, once it has begun
         self.text, self.tokens, self.reason = "", 0, ""
+        self.told: list[int] = []  # the ids of its tokens
         self._eos_id = eos_id
         self._stream = GraphemeStream(token_bytes)
 
@@ -37,6 +38,7 @@ class Story:
             self._end("length" if self.tokens >= self.sampling.max_tokens else "stopped")
         elif self.tokens + len(ids) < self.sampling.max_tokens and self._eos_id not in ids:
             self.tokens += len(ids)
+            self.told += ids
             self.text += self._stream.push(ids)
         else:
             for token in ids:
@@ -60,6 +62,7 @@ class Story:
             self._end("eos")
             return
         self.tokens += 1
+        self.told.append(token)
         self.text += self._stream.push([token])
         if self.tokens >= self.sampling.max_tokens:
             if not self.sampling.finish_sentence:

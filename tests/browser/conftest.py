@@ -26,7 +26,7 @@ def address(tmp_path_factory, data_folder, llm):
     write_random_model(root / "slow", "qwen3-slow")
     write_random_model(root / "quick", "qwen3-tied", languages=("hindi", "marathi", "bangla"))
     environment = {"CACHE": root / "cache", "DATA": data_folder, "ENDPOINTS": f"{llm.base_url} grader"}
-    with running_app("--models", str(root), **{f"TINYSTORIES_{k}": str(v) for k, v in environment.items()}) as address:
+    with running_app("--models", str(root), "--no-bundled", **{f"TINYSTORIES_{k}": str(v) for k, v in environment.items()}) as address:
         yield address
 
 

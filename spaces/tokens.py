@@ -1,0 +1,81 @@
+"""The tab that looks into a model: how it cuts a text into tokens, how likely each was, and what else might have come."""
+
+import asyncio
+from dataclasses import replace
+
+import gradio as gr
+
+from backend.errors import UserError
+from backend.languages import load_language
+from spaces.choice import choose_model
+from spaces.desk import PRIVATE, Desk, note_html
+from spaces.labels import labels
+from spaces.model_field import model_field
+from spaces.opening import clean_opening, language_of
+from spaces.opening_fields import language_field, opening_fields
+from spaces.settings import sampling_fields, sampling_of, seed_field
+from spaces.story import message_html
+from spaces.token_pieces import pieces
+from spaces.token_view import tokens_html
+from spaces.visitor import visitor_address
+from spaces.writing import Draft, draw_seed, write_stories
+
+LABEL = "tab_tokens"
+_ALTERNATIVES = 6
+_LONGEST = 120  # tokens of a story that is looked into
+
+
+def build(desk: Desk) -> None:
+    """The tab's parts and events."""
+    models, visits, words = desk.models, desk.visits, desk.words
+    with gr.Row():
+        language = language_field(desk, "tokens-")
+        model = model_field(desk, language, "tokens-")
+    opening = opening_fields(desk, language, "tokens-")
+    with gr.Row(elem_classes="actions", equal_height=True):
+        go_on = desk.label("look_and_tell", gr.Button(words["look_and_tell"], variant="primary", scale=2, elem_id="look-and-tell"))
+        look = desk.label("look", gr.Button(words["look"], scale=1, elem_id="look"))
+    shown = desk.label("tokens_waiting", gr.HTML(message_html(words["tokens_waiting"]), elem_id="tokens"))
+    desk.label("tokens_note", gr.HTML(note_html(words["tokens_note"])))
+    with desk.label("settings", gr.Accordion(words["settings"], open=False, elem_classes="settings", elem_id="tokens-settings")):
+        fields = sampling_fields(desk)
+        seed = seed_field(desk, "tokens-seed")
+
+    def looking(tell: bool):
+        async def on_look(request: gr.Request, text, language, model, seed, page, *settings):
+            words, stopped = labels(page), visits.begin(request.session_hash)
+            try:
+                text = clean_opening(text, page)
+                spoken = language_of(text, language, page)
+                draft = Draft(choose_model(models, model, spoken, page), draw_seed(seed, words))
+                if not models.loaded(draft.model):
+                    yield message_html(words["loading"])
+                told = []
+                if tell:
+                    told = await _told(draft, text, sampling_of(settings), stopped, words, visitor_address(request))
+                async with models.lend_async(draft.model) as engine:
+                    given = engine.prompt_ids(text)
+                    readings = await asyncio.to_thread(engine.reader.read, [*given, *told], _ALTERNATIVES)
+                    table = engine.token_bytes
+                yield tokens_html(pieces(readings, table, len(given)), table, load_language(spoken).code, words)
+            except UserError as error:
+                yield message_html(str(error), "problem")
+            finally:
+                visits.end(request.session_hash, stopped)
+
+        return on_look
+
+    async def _told(draft, text, sampling, stopped, words, owner) -> list[int]:
+        """The ids of a short story, which is not shown until it can be looked into."""
+        short = replace(sampling, max_tokens=min(sampling.max_tokens, _LONGEST))
+        with desk.quota.taking(owner, 1, words):
+            async for _ in write_stories(models, [draft], text, short, stopped, words, owner):
+                pass
+        if draft.failed:
+            raise UserError(draft.ending)
+        return draft.story.told
+
+    inputs = [opening, language, model, seed, desk.page_language, *fields]
+    run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
+    gr.on([go_on.click, opening.submit], looking(True), inputs, shown, **run)
+    look.click(looking(False), inputs, shown, **run)
