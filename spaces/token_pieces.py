@@ -1,5 +1,6 @@
 """A text cut as its tokens cut it, but never inside a letter: tokens that share one stand together."""
 
+import codecs
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,9 +40,9 @@ def pieces(readings: Sequence[TokenReading], table: Sequence[bytes], given: int)
 
 def _ends_here(before: bytes, after: bytes) -> bool:
     """Whether a letter ends between two runs of bytes."""
-    try:
-        text = before.decode("utf-8")
-    except UnicodeDecodeError:
+    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+    text = decoder.decode(before)
+    if decoder.getstate()[0]:  # the first bytes of a character
         return False
     following = after.decode("utf-8", "ignore")
     if not following:

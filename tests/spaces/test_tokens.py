@@ -1,5 +1,7 @@
 """Tokens are shown as they are, but no letter is torn."""
 
+import random
+
 import pytest
 import regex
 
@@ -50,3 +52,9 @@ def test_half_a_letter_at_the_end_and_markup_do_no_harm(tokenizer):
     assert "<u>" not in shown
     assert "\ufffd" not in shown
     assert "⟨eos⟩" in shown
+
+
+def test_noise_does_not_glue_everything_together(tokenizer):
+    table, dice = token_bytes(tokenizer.backend), random.Random(0)
+    noise = [dice.randrange(2, 320) for _ in range(200)]
+    assert len(pieces(readings(noise), table, 1)) > 60
