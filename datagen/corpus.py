@@ -31,7 +31,7 @@ def whole_stories(language: Language, held_out: bool) -> list[dict]:
 
 
 def told_stories(name: str, count: int, seed: int, renamed: float) -> Iterator[str]:
-    """Stories of the storyteller; in a share of them the people bear other names, half of those made up."""
+    """Stories of the storyteller; in a share of them the people bear other names, some of them made up."""
     teller, names, dice = load_storyteller(name), Names(load_words(name)), Random(seed)
     for prompt in Prompts(name, seed=seed).range(0, count):
         story = teller.tell(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, seed=prompt.text)

@@ -40,7 +40,7 @@ class Names:
         """The children's names of the language's list that stand in a story, with their gender."""
         return {name: self._gender[name] for name in dict.fromkeys(self._pattern.findall(story))}
 
-    def draw(self, like: str, gender: str, dice: Random, made_up: float = 0.5) -> str:
+    def draw(self, like: str, gender: str, dice: Random, made_up: float = 0.3) -> str:
         """A name of this gender whose last letter is of the same kind as that of `like`, so that its endings fit."""
         pool = [name for name in self.by_gender.get(gender, ()) if _ending(name) == _ending(like)]
         if not pool:
@@ -48,7 +48,7 @@ class Names:
         name = dice.choice(pool)
         return _join(dice.choice(self.by_gender[gender]), name, dice) if dice.random() < made_up else name
 
-    def rename(self, story: str, names: Mapping[str, str], dice: Random, made_up: float = 0.5) -> str:
+    def rename(self, story: str, names: Mapping[str, str], dice: Random, made_up: float = 0.3) -> str:
         """The story with every name of `names` (name: gender) replaced, each by another, everywhere."""
         new: dict[str, str] = {}
         for name, gender in names.items():
