@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.config import TrainConfig
+from trainer.plan import count_parameters
 from trainer.watch import read_metrics
 
 _TEXT = """---
@@ -51,7 +52,7 @@ def model_card(config: TrainConfig, meta: dict, checkpoint: Path, languages: Seq
     return _TEXT.format(
         name=Path(config.out).name,
         language=f"language: [{', '.join(languages)}]\n" if languages else "",
-        millions=_parameters(config, meta) / 1e6,
+        millions=count_parameters(config, meta["vocab_size"])["total"] / 1e6,
         vocab_size=meta["vocab_size"],
         tying="tied" if config.tie_embeddings else "untied",
         source=meta["source"],
@@ -71,9 +72,3 @@ def model_card(config: TrainConfig, meta: dict, checkpoint: Path, languages: Seq
             )
         },
     )  # fmt: skip
-
-
-def _parameters(config: TrainConfig, meta: dict) -> int:
-    hidden = config.hidden_size
-    block = 4 * hidden * hidden + 3 * hidden * config.intermediate_size + 2 * hidden + 2 * (hidden // config.n_heads)
-    return meta["vocab_size"] * hidden * (1 if config.tie_embeddings else 2) + config.n_layers * block + hidden

@@ -169,10 +169,3 @@ class StoryModel(nn.Module):
         if targets is None:
             return self.lm_head(hidden)
         return linear_cross_entropy(hidden.flatten(0, 1).to(dtype), self.lm_head.weight, targets.flatten())
-
-    def parameter_counts(self) -> dict[str, int]:
-        """Parameters in all, of the embeddings (head included when untied), and of the rest."""
-        total = sum(parameter.numel() for parameter in self.parameters())
-        embedding = sum({id(w): w.numel() for w in (self.model.embed_tokens.weight, self.lm_head.weight)}.values())
-        return {"total": total, "embedding": embedding, "non_embedding": total - embedding}
-

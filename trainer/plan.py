@@ -15,7 +15,7 @@ def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     """Parameters, tokens, memory, and the time and cost that one timed step on this machine predicts."""
     meta = read_meta(Path(config.data))
     model = build_model(config, meta["vocab_size"])
-    counts = model.parameter_counts()
+    counts = count_parameters(config, meta["vocab_size"])
     tokens_per_step = config.batch_size * config.gradient_accumulation * config.block_size
     total_tokens = config.max_steps * tokens_per_step
     seconds = _time_a_micro_step(model, config) * config.gradient_accumulation * config.max_steps
@@ -32,6 +32,15 @@ def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     if price:
         lines.append(f"cost at {price} an hour: {price * seconds / 3600:.2f}")
     return "\n".join(lines)
+
+
+def count_parameters(config: TrainConfig, vocab_size: int) -> dict[str, int]:
+    """Parameters of the configured model in all, of the embeddings (head included when untied), and of the rest."""
+    hidden = config.hidden_size
+    block = 4 * hidden**2 + 3 * hidden * config.intermediate_size + 2 * hidden + 2 * (hidden // config.n_heads)
+    embedding = vocab_size * hidden * (1 if config.tie_embeddings else 2)
+    rest = config.n_layers * block + hidden
+    return {"total": embedding + rest, "embedding": embedding, "non_embedding": rest}
 
 
 def _time_a_micro_step(model, config: TrainConfig) -> float:

@@ -3,7 +3,8 @@ import pytest
 from backend.errors import UserError
 from tests.trainer.small_runs import call, settings
 from trainer.config import TrainConfig, load_config, save_config
-from trainer.train import train
+from trainer.plan import count_parameters
+from trainer.train import build_model, train
 
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):
@@ -75,6 +76,15 @@ def test_the_command_ends_with_one_sentence(config_file, tmp_path):
 def test_another_model_than_the_checkpoints_is_refused(reference, tokens, config_file):
     with pytest.raises(UserError, match="does not fit the configured model"):
         train(load_config(config_file, settings(data=tokens, out=reference, hidden_size=64, max_steps=25)))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_parameters_are_counted_as_the_model_has_them(tied):
+    config = TrainConfig(hidden_size=48, n_layers=3, n_heads=4, intermediate_size=100, tie_embeddings=tied)
+    model = build_model(config, 123)
+    counts = count_parameters(config, 123)
+    assert counts["total"] == sum(parameter.numel() for parameter in model.parameters())
+    assert counts["embedding"] + counts["non_embedding"] == counts["total"]
 
 
 def test_a_dry_run_tells_sizes_time_and_cost_and_trains_nothing(tokens, config_file, tmp_path):

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import UserError
+from backend.slm.nanogpt import convert
 from tests.trainer.small_runs import call
-from trainer.import_nanogpt import convert
 
 LAYERS, HEADS, HIDDEN, CONTEXT, VOCAB = 2, 4, 32, 24, 448
 
