@@ -15,6 +15,7 @@ COMMANDS = {
     "stories": "datagen.stories",
     "status": "datagen.progress",
     "export": "datagen.export",
+    "push": "datagen.push",
 }
 
 
