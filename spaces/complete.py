@@ -68,7 +68,7 @@ def build(desk: Desk) -> None:
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(drafts), words):
                 async for _ in write_stories(models, drafts, text, sampling, stopped, words, owner):
-                    if any(draft.text or draft.ending or draft.ahead for draft in drafts):
+                    if any(d.text or d.ending or d.ahead or d.fetched is not None for d in drafts):
                         cards = [_shown(draft, text, spoken, words) for draft in drafts]
                         yield shelf(cards), gr.skip(), gr.skip(), gr.skip(), gr.skip()
             failed = [draft.ending for draft in drafts if draft.failed]

@@ -6,11 +6,14 @@ from spaces.writing import Draft
 
 def facts_of(draft: Draft, opening: str, language: str, words: dict[str, str]) -> list[str]:
     """Short facts in the page's language; the quick check stands under its own name, as a heuristic."""
+    if draft.fetched is not None and not draft.ending:
+        return [words["fetching"].format(percent=round(100 * draft.fetched))]
     if draft.ahead:
         return [words["ahead"].format(count=draft.ahead)]
     if not draft.ending or draft.failed:
         return [draft.ending] if draft.ending else []
-    facts = [draft.model, f"{words['used_seed']} {draft.seed}", f"{len(draft.text.split())} {words['words']}"]
+    model = f"{draft.model} ({draft.revision[:7]})" if draft.revision else draft.model
+    facts = [model, f"{words['used_seed']} {draft.seed}", f"{len(draft.text.split())} {words['words']}"]
     if draft.ending in ("stopped", "length", "sentence"):
         facts.append(words["stopped"] if draft.ending == "stopped" else words["cut"])
     if draft.ending != "stopped":

@@ -28,6 +28,8 @@ class Draft:
     tokens: int = 0
     ending: str = ""
     seconds: float = 0.0  # from its first token on
+    fetched: float | None = None  # the share of its model that has come, while that is fetched from the Hub
+    revision: str = ""  # the commit of a model of the Hub
     story: Story | None = field(default=None, repr=False)
 
     @property
@@ -77,6 +79,8 @@ async def write_stories(
                 await asyncio.gather(*left, return_exceptions=True)
                 left = set()
             if left:
+                for draft in drafts:
+                    draft.fetched = models.fetching.get(draft.model)
                 yield drafts
         for draft in drafts:
             draft.ending = draft.ending or "stopped"
@@ -89,6 +93,7 @@ async def write_stories(
 async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict, owner: str) -> None:
     try:
         async with models.lend_async(draft.model) as engine:
+            draft.revision = models.revisions.get(draft.model, "")
             if engine.load >= MAX_WAITING:
                 draft.ending = words["busy"].format(count=engine.load)
                 return

@@ -17,6 +17,8 @@ class Models:
     def __init__(self, folders: list[ModelFolder], max_bytes: int = MAX_BYTES):
         self.folders = {model.name: model for model in folders}
         self.max_bytes = max_bytes
+        self.fetching: dict[str, float] = {}  # the share of a model that has come from the Hub
+        self.revisions: dict[str, str] = {}  # commits of the Hub's models that were loaded
         self._engines: dict[str, Engine] = {}
         self._borrowers: dict[str, int] = {}
         self._loading: dict[str, threading.Lock] = {}
@@ -68,7 +70,7 @@ class Models:
             engine.close()
 
     def _load(self, name: str) -> Engine:
-        folder = self.folders.get(name) or resolve(name, local=False)
+        folder = self.folders.get(name) or self._fetch(name)
         engine = load_engine(folder.path)
         with self._guard:
             self._engines[name] = engine
@@ -76,6 +78,17 @@ class Models:
         for other in unused:
             other.close()
         return engine
+
+    def _fetch(self, name: str) -> ModelFolder:
+        def report(come: int, total: int) -> None:
+            self.fetching[name] = come / max(total, 1)
+
+        try:
+            folder = resolve(name, local=False, report=report)
+        finally:
+            self.fetching.pop(name, None)
+        self.revisions[name] = folder.revision
+        return folder
 
     def _over_the_limit(self) -> list[Engine]:
         total, unused = sum(engine.bytes for engine in self._engines.values()), []
