@@ -1,6 +1,7 @@
 """Tells a story: casts a plot's roles, then says its sentences one by one."""
 
 import functools
+from collections.abc import Container
 from random import Random
 
 from backend.errors import UserError
@@ -9,7 +10,7 @@ from datagen.storyteller.grammar import Phrasing, Scene
 from datagen.storyteller.plots import Options, Plot, read_language_plots
 from datagen.words import Word, load_words
 
-# Groups that are silent once a sentence has said the word of that name.
+# Groups (verb, verb_pair, …) that are silent once a sentence has said the word.
 _SAID_ONCE = ("verb", "adjective")
 
 
@@ -34,15 +35,27 @@ class Storyteller:
 
     def tell(self, noun: str, verb: str, adjective: str, feature: str, seed: int | str) -> str:
         """A story with these words of the language's lists; paragraphs are separated by an empty line."""
+        return self.say(*self.cast(noun, verb, adjective, feature, seed))
+
+    def cast(
+        self, noun: str, verb: str, adjective: str, feature: str, seed: int | str, plots: Container[str] | None = None
+    ) -> tuple[Plot, Scene]:
+        """A plot, if need be one of `plots` (file names without ending), and who plays its roles.
+
+        Raises UserError when no plot has a role for the noun.
+        """
         find = self.words.find
         prompt_words = {"verb": find("verbs", verb), "adjective": find("adjectives", adjective)}
         prompt_words["feature"] = find("features", feature)
         dice = Random(seed)
-        plot, scene = self._cast(find("nouns", noun), prompt_words, dice)
-        return self._say(plot, scene)
+        return self._cast(find("nouns", noun), prompt_words, dice, plots)
 
-    def _cast(self, noun: Word, prompt_words: dict[str, Word], dice: Random) -> tuple[Plot, Scene]:
+    def _cast(
+        self, noun: Word, prompt_words: dict[str, Word], dice: Random, wanted: Container[str] | None
+    ) -> tuple[Plot, Scene]:
         plots = self._by_kind.get(noun.kind)
+        if plots and wanted is not None:
+            plots = [(plot, role) for plot, role in plots if plot.path.stem in wanted]
         if not plots:
             raise UserError(
                 f"No plot under {self.language.folder}/plots has a role* for a noun of kind '{noun.kind}' "
@@ -67,9 +80,10 @@ class Storyteller:
         genders = {role: self._gender_index.get(word.gender, 0) for role, word in roles.items()}
         return plot, Scene(tuple(roles), roles, genders, dice)
 
-    def _say(self, plot: Plot, scene: Scene) -> str:
+    def say(self, plot: Plot, scene: Scene, plain: bool = False) -> str:
+        """The story of a cast plot; `plain` leaves out the lines that only bring in the prompt's verb or adjective."""
         paragraphs = []
-        said: set[str] = set()
+        said: set[str] = set(_SAID_ONCE) if plain else set()
         used: set[Phrasing] = set()
         for paragraph in plot.paragraphs:
             sentences = []
@@ -78,7 +92,8 @@ class Storyteller:
                     continue
                 phrasing = _choose(options, scene, used)
                 while phrasing is not None and phrasing.calls is not None:
-                    if phrasing.calls in _SAID_ONCE and phrasing.calls in said:
+                    word = phrasing.calls.partition("_")[0]
+                    if word in _SAID_ONCE and word in said:
                         phrasing = None
                     else:
                         phrasing = _choose(self._group(plot, phrasing.calls), scene, used)
