@@ -2,9 +2,16 @@
 
 import hashlib
 import json
+import multiprocessing
+import os
+import signal
 import sys
+import threading
+import unicodedata
+from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 if not __package__:  # run as a script: imports begin at the root
@@ -18,10 +25,12 @@ from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from trainer.texts import read_texts
+from trainer.texts import read_texts, revision_of
+from trainer.words import WordEncoder
 
-BATCH = 4096
+BATCH = 1024  # stories that a process encodes at a time
 SAMPLE_CHARACTERS = 60_000_000
+SAVE_EVERY = 64  # batches
 
 
 def choose_tokenizer(spec: str, dataset: str, column: str, split: str) -> Tokenizer:
@@ -42,34 +51,147 @@ def _first(texts: Iterator[str], characters: int) -> Iterator[str]:
 
 
 def write_tokens(
-    texts: Iterator[str], tokenizer: Tokenizer, out: Path, seed: int, validation: float, dropout: float = 0.0
-) -> dict:
-    """Tokenise on all cores in batches, split by document, and return the counts. Memory stays flat.
+    texts: Iterator[str], tokenizer: Tokenizer, out: Path, seed: int, validation: float, dropout: float = 0.0,
+    source: str = "",
+) -> dict:  # fmt: skip
+    """Tokenise on all cores, split by document, and return the counts. Memory stays flat.
 
+    What an earlier call with the same settings and `source` wrote before it was cut off is not made again.
     `dropout` is BPE-dropout (Provilkov et al. 2020) of the training stories: a word is met in several cuts.
     """
     dtype = np.dtype("<u2") if tokenizer.vocab_size <= 1 << 16 else np.dtype("<u4")
-    counts = {f"{split}_{what}": 0 for split in ("train", "val") for what in ("documents", "tokens", "bytes")}
-    with writing(out / "train.bin", "wb") as train, writing(out / "val.bin", "wb") as val:
-        files = {"train": train, "val": val}
-        progress = tqdm(unit=" stories", unit_scale=True, disable=not sys.stderr.isatty())
-        index = 0
-        while batch := list(islice(texts, BATCH)):
-            parts: dict[str, list[str]] = {"train": [], "val": []}
-            for text in batch:
-                digest = hashlib.blake2b(f"{seed}:{index}".encode(), digest_size=8).digest()
-                parts["val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"].append(text)
-                index += 1
-            for split, part in parts.items():
-                rows = tokenizer.encode_batch(part, dropout if split == "train" else 0.0)
-                joined = np.array([token for ids in rows for token in (tokenizer.bos_id, *ids, tokenizer.eos_id)], dtype)
-                counts[f"{split}_documents"] += len(part)
-                counts[f"{split}_bytes"] += sum(len(text.encode("utf-8")) for text in part)
-                counts[f"{split}_tokens"] += len(joined)
-                files[split].write(joined.tobytes())
-            progress.update(len(batch))
-        progress.close()
+    digest = hashlib.sha256(tokenizer.backend.to_str().encode()).hexdigest()
+    same = {"source": source, "tokenizer": digest, "seed": seed, "validation": validation, "dropout": dropout}
+    part = Part(out, same, dtype.itemsize)
+    first = part.documents
+    progress = tqdm(initial=first, unit=" stories", unit_scale=True, disable=not sys.stderr.isatty())
+    with part, progress:
+        batches = _encoded(islice(texts, first, None), first, (tokenizer, dtype, seed, validation, dropout))
+        for number, (counts, rows) in enumerate(batches, start=1):
+            part.add(counts, rows)
+            progress.update(sum(counts[f"{split}_documents"] for split in rows))
+            if number % SAVE_EVERY == 0:
+                part.save()
+    counts = part.counts
+    if not counts["train_documents"] or not counts["val_documents"]:
+        raise UserError(
+            f"There are {counts['train_documents']} training and {counts['val_documents']} validation stories; "
+            "both must have some: give more stories or a larger --validation."
+        )
+    part.finish()
     return counts | {"dtype": dtype.str}
+
+
+class Part:
+    """`train.bin` and `val.bin` as they grow, and a note of how much of them is whole."""
+
+    def __init__(self, out: Path, settings: dict, token_bytes: int):
+        self.out, self.settings, self.token_bytes = out, settings, token_bytes
+        self.note = out / ".prepare.json"
+        self.files = {split: out / f".{split}.bin.part" for split in ("train", "val")}
+        names = [f"{split}_{what}" for split in self.files for what in ("documents", "tokens", "bytes")]
+        self.counts = dict.fromkeys(names, 0)
+        if self.note.exists() and all(path.exists() for path in self.files.values()):
+            note = json.loads(self.note.read_text("utf-8"))
+            if note["settings"] == settings:
+                self.counts = note["counts"]
+
+    @property
+    def documents(self) -> int:
+        """Stories that are done."""
+        return sum(self.counts[f"{split}_documents"] for split in self.files)
+
+    def __enter__(self):
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._open = {}
+        for split, path in self.files.items():
+            path.touch()
+            os.truncate(path, self.counts[f"{split}_tokens"] * self.token_bytes)
+            self._open[split] = open(path, "ab")
+        return self
+
+    def __exit__(self, *_):
+        self.save()
+        for file in self._open.values():
+            file.close()
+
+    def add(self, counts: dict[str, int], rows: dict[str, bytes]) -> None:
+        """Append a batch. What is counted is written, whenever an interruption comes."""
+        for split, data in rows.items():
+            self._open[split].write(data)
+        self.counts = {name: self.counts[name] + counts[name] for name in self.counts}
+
+    def save(self) -> None:
+        """Flush to disk, then note that it is there."""
+        for file in self._open.values():
+            file.flush()
+            os.fsync(file.fileno())
+        with writing(self.note) as file:
+            json.dump({"settings": self.settings, "counts": self.counts}, file)
+
+    def finish(self) -> None:
+        """Give the files their names; an earlier meta.json does not describe them."""
+        (self.out / "meta.json").unlink(missing_ok=True)
+        for split, path in self.files.items():
+            os.replace(path, self.out / f"{split}.bin")
+        self.note.unlink()
+
+
+def _encoded(texts: Iterator[str], first: int, settings: tuple) -> Iterator[tuple[dict, dict]]:
+    """Batches in order, encoded by a process a core; few are under way at once, so that memory stays flat."""
+    batches = iter(lambda: list(islice(texts, BATCH)), [])
+    start = next(batches, [])
+    workers = len(os.sched_getaffinity(0))
+    if len(start) < BATCH or workers == 1:  # too little to start processes for
+        _begin(settings, start)
+        for batch in chain([start], batches):
+            yield _encode(first, batch)
+            first += len(batch)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawned, _begin, (settings, start, True)) as pool:
+        under_way = deque()
+        for batch in chain([start], batches):
+            under_way.append(pool.submit(_encode, first, batch))
+            first += len(batch)
+            if len(under_way) > 3 * workers:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+_encoder: tuple[WordEncoder, int, float, float] | None = None  # of this process
+
+
+def _begin(settings: tuple, trial: list[str], apart: bool = False) -> None:
+    global _encoder
+    if apart:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    tokenizer, dtype, *rest = settings
+    _encoder = (WordEncoder(tokenizer, dtype, trial), *rest)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _encode(first: int, batch: list[str]) -> tuple[dict[str, int], dict[str, bytes]]:
+    """Counts and bytes of a batch whose first document has that number."""
+    encoder, seed, validation, dropout = _encoder
+    parts: dict[str, list[str]] = {"train": [], "val": []}
+    for index, text in enumerate(batch, start=first):
+        digest = hashlib.blake2b(f"{seed}:{index}".encode(), digest_size=8).digest()
+        parts["val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"].append(unicodedata.normalize("NFC", text))
+    counts, rows = {}, {}
+    for split, part in parts.items():
+        rows[split] = b"".join(encoder.encode(part, dropout if split == "train" else 0.0))
+        counts[f"{split}_documents"] = len(part)
+        counts[f"{split}_tokens"] = len(rows[split]) // encoder.dtype.itemsize
+        counts[f"{split}_bytes"] = sum(len(text.encode("utf-8")) for text in part)
+    return counts, rows
 
 
 def show(folder: Path, tokenizer: Tokenizer, count: int) -> str:
@@ -91,14 +213,10 @@ def show(folder: Path, tokenizer: Tokenizer, count: int) -> str:
 @click.option("--show", "show_count", type=int, help="decode and print this many tokens afterwards")
 def prepare(dataset, column, split, tokenizer, out, seed, validation, dropout, show_count) -> None:
     """Tokenise a dataset for training."""
+    revision = revision_of(dataset)
     chosen = choose_tokenizer(tokenizer, dataset, column, split)
-    out.mkdir(parents=True, exist_ok=True)
-    counts = write_tokens(read_texts(dataset, column, split), chosen, out, seed, validation, dropout)
-    if not counts["train_tokens"] or not counts["val_tokens"]:
-        raise UserError(
-            f"{dataset} gave {counts['train_documents']} training and {counts['val_documents']} validation stories; "
-            "both must have some: give more stories or a larger --validation."
-        )
+    source = f"{dataset}@{revision}:{split}:{column}"
+    counts = write_tokens(read_texts(dataset, column, split, revision), chosen, out, seed, validation, dropout, source)
     chosen.save(out / "tokenizer")
     meta = {
         "tokenizer": tokenizer,
@@ -106,6 +224,7 @@ def prepare(dataset, column, split, tokenizer, out, seed, validation, dropout, s
         "bos_id": chosen.bos_id,
         "eos_id": chosen.eos_id,
         "source": dataset,
+        "revision": revision,
         "column": column,
         "seed": seed,
         "dropout": dropout,

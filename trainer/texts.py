@@ -1,5 +1,6 @@
 """Where training texts come from: JSONL, Parquet, plain text, a folder of them, or a Hub dataset."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from itertools import chain
@@ -10,8 +11,8 @@ from backend.errors import UserError
 SUFFIXES = (".jsonl", ".parquet", ".txt")
 
 
-def read_texts(dataset: str, column: str, split: str = "train") -> Iterator[str]:
-    """Every non-empty text, one at a time. Raises UserError for a missing file or column."""
+def read_texts(dataset: str, column: str, split: str = "train", revision: str = "") -> Iterator[str]:
+    """Every non-empty text, one at a time; of a Hub dataset at a revision. Raises UserError for a missing file or column."""
     path = Path(dataset)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES]
@@ -21,14 +22,13 @@ def read_texts(dataset: str, column: str, split: str = "train") -> Iterator[str]
     elif path.is_file():
         texts = _read_file(path, column)
     else:
-        texts = _read_hub(dataset, column, split)
+        texts = _read_hub(dataset, column, split, revision)
     return (text for text in texts if text and text.strip())
 
 
 def _read_file(path: Path, column: str) -> Iterator[str]:
     if path.suffix == ".txt":
-        # A blank line between stories, as the paper's text outputs have it.
-        yield from path.read_text("utf-8").split("\n\n\n")
+        yield from _read_plain(path)
     elif path.suffix == ".parquet":
         import pyarrow.parquet
 
@@ -45,6 +45,21 @@ def _read_file(path: Path, column: str) -> Iterator[str]:
         raise UserError(f"{path} is none of {', '.join(SUFFIXES)}; convert it, or give a Hub id.")
 
 
+def _read_plain(path: Path) -> Iterator[str]:
+    """Stories of a text file: two empty lines between them, or a line <|endoftext|> as in TinyStories' own files."""
+    lines, empty = [], 0
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            empty = 0 if line.strip() else empty + 1
+            ends = line.strip() == "<|endoftext|>"
+            if not ends:
+                lines.append(line)
+            if ends or empty == 2:
+                yield "".join(lines).strip("\n")
+                lines, empty = [], 0
+    yield "".join(lines).strip("\n")
+
+
 def _json_text(line: str, column: str, where: str) -> str:
     if not line.strip():
         return ""
@@ -57,12 +72,31 @@ def _json_text(line: str, column: str, where: str) -> str:
     return row[column]
 
 
-def _read_hub(dataset: str, column: str, split: str) -> Iterator[str]:
+def revision_of(dataset: str) -> str:
+    """What a dataset is at now: the commit of one on the Hub, '' when the Hub is silent; of files here a digest.
+
+    The digest is of their names, sizes and times, not of what stands in them.
+    """
+    path = Path(dataset)
+    if path.exists():
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.suffix in SUFFIXES]
+        return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        return HfApi().dataset_info(dataset).sha or ""
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError):
+        return ""
+
+
+def _read_hub(dataset: str, column: str, split: str, revision: str = "") -> Iterator[str]:
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError
 
     try:
-        rows = load_dataset(dataset, split=split, streaming=True)
+        rows = load_dataset(dataset, split=split, streaming=True, revision=revision or None)
         for row in rows:
             if column not in row:
                 raise UserError(f"The dataset {dataset} has no column '{column}'; it has {', '.join(row)}.")
