@@ -102,7 +102,7 @@ def rows_of(drafts: list[Draft], opening: str, language: str) -> list[dict]:
         {
             "opening": opening, "completion": draft.text, "model": draft.model, "language": language,
             "index": index, "seed": draft.seed, "finished": draft.ending == "eos",
-        }
+        } | ({"revision": draft.revision} if draft.revision else {})
         for index, draft in enumerate(drafts) if not draft.failed
     ]  # fmt: skip
 

@@ -13,7 +13,8 @@ from backend.slm.sampling import MAX_SEED, Sampling
 from backend.slm.shelf import Models
 from backend.slm.story import Story
 
-SHOW_EVERY = 0.05  # seconds between two looks at growing stories
+SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are under way
+_MANY = 12  # from so many stories on they are shown less often, or showing would take more than telling
 MAX_STORIES = 8
 MAX_WAITING = 400  # stories under way or waiting in one engine
 
@@ -62,17 +63,21 @@ def draw_seed(seed: float | int | str | None, words: dict) -> int:
 async def write_stories(
     models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event, words: dict, owner: str = ""
 ) -> AsyncIterator[list[Draft]]:
-    """The drafts again and again while they grow, the last time when all have ended.
+    """The drafts whenever they have grown, the last time when all have ended.
 
-    `owner` is whom they are for, an address: slots are shared out evenly. Setting `stop`, closing the iterator or cancelling its task frees the engine at once.
+    `owner` is whom they are for, an address: slots are shared out evenly. Setting `stop`, closing the iterator or
+    cancelling its task frees the engine at once.
     """
-    tasks = [asyncio.create_task(_write(models, draft, opening, sampling, words, owner)) for draft in drafts]
-    stopped = asyncio.create_task(stop.wait())
+    begun = asyncio.Event()
+    tasks = [asyncio.create_task(_write(models, draft, opening, sampling, words, owner, begun)) for draft in drafts]
+    stopped, first_words = asyncio.create_task(stop.wait()), asyncio.create_task(begun.wait())
     try:
-        left = set(tasks)
+        left, shown, events = set(tasks), None, {stopped, first_words}
         while left:
-            done, _ = await asyncio.wait({*left, stopped}, timeout=SHOW_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            pause = SHOW_EVERY * max(1, models.load / _MANY)
+            done, _ = await asyncio.wait(left | events, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             left -= done
+            events.discard(first_words if first_words in done else None)
             if stop.is_set():
                 for task in left:
                     task.cancel()
@@ -81,16 +86,21 @@ async def write_stories(
             if left:
                 for draft in drafts:
                     draft.fetched = models.fetching.get(draft.model)
-                yield drafts
+                state = [(len(draft.text), draft.ahead, draft.fetched, draft.ending) for draft in drafts]
+                if state != shown:
+                    shown = state
+                    yield drafts
         for draft in drafts:
             draft.ending = draft.ending or "stopped"
         yield drafts
     finally:
-        for task in (*tasks, stopped):
+        for task in (*tasks, stopped, first_words):
             task.cancel()
 
 
-async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict, owner: str) -> None:
+async def _write(
+    models: Models, draft: Draft, opening: str, sampling: Sampling, words: dict, owner: str, begun: asyncio.Event
+) -> None:
     try:
         async with models.lend_async(draft.model) as engine:
             draft.revision = models.revisions.get(draft.model, "")
@@ -98,7 +108,7 @@ async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling,
                 draft.ending = words["busy"].format(count=engine.load)
                 return
             draft.story = engine.story(opening, replace(sampling, seed=draft.seed), owner)
-            await _follow(engine, draft)
+            await _follow(engine, draft, begun)
     except TooLong as error:
         draft.ending = words["too_many_tokens"].format(tokens=error.tokens, limit=error.context, characters=error.characters)
     except UserError as error:
@@ -107,7 +117,7 @@ async def _write(models: Models, draft: Draft, opening: str, sampling: Sampling,
         draft.ending = words["model_failed"].format(error=str(error)[:120])
 
 
-async def _follow(engine: Engine, draft: Draft) -> None:
+async def _follow(engine: Engine, draft: Draft, begun: asyncio.Event) -> None:
     story, started = draft.story, 0.0
     try:
         async with aclosing(engine.tell(story)) as deltas:
@@ -115,6 +125,7 @@ async def _follow(engine: Engine, draft: Draft) -> None:
                 started = started or time.perf_counter()
                 draft.text, draft.tokens = story.text, story.tokens
                 draft.seconds = time.perf_counter() - started
+                begun.set()
         draft.text, draft.ending = story.text, story.reason
     finally:
         story.stop()

@@ -12,7 +12,7 @@ import numpy as np
 from backend.slm.sampling import EXTRA_TOKENS, Sampling
 
 MAX_ACTIVE = 64  # stories that are told at once; more wait
-MAX_OF_ONE = 48  # of these, of one owner, so that a newcomer need not wait for somebody's whole pile
+MAX_CACHE_BYTES = 1_500_000_000  # of keys and values: a large model tells fewer at once
 _BLOCK = 32  # tokens of a KV block on a CPU
 
 
@@ -40,13 +40,22 @@ class Request:
 class Batcher:
     """Runs many requests through one pipeline, a step at a time."""
 
-    def __init__(self, path: Path, *, bos_id: int, eos_id: int, context: int, threads: int, exact: bool = False):
+    def __init__(
+        self, path: Path, *, bos_id: int, eos_id: int, context: int, cache_bytes: int, threads: int, exact: bool = False
+    ):
+        """`cache_bytes` are those of one position's keys and values."""
         import openvino_genai
 
+        blocks = -(-(context + EXTRA_TOKENS) // _BLOCK)
+        story_bytes = blocks * _BLOCK * cache_bytes
+        self.max_active = max(2, min(MAX_ACTIVE, MAX_CACHE_BYTES // story_bytes - 1))
+        # Of one owner, so that a newcomer need not wait for somebody's whole pile.
+        self.max_of_one = max(1, 3 * self.max_active // 4)
+        self.max_cache_bytes = (self.max_active + 1) * story_bytes
         scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs = MAX_ACTIVE + 1
+        scheduler.max_num_seqs = self.max_active + 1
         scheduler.max_num_batched_tokens = 2048
-        scheduler.num_kv_blocks = (MAX_ACTIVE + 1) * -(-(context + EXTRA_TOKENS) // _BLOCK)
+        scheduler.num_kv_blocks = (self.max_active + 1) * blocks
         scheduler.enable_prefix_caching = False
         properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         if exact:  # else keys and values are kept in eight bits
@@ -137,9 +146,9 @@ class Batcher:
             under_way[request.owner] += 1
             turns.append((not request.urgent, turn, number, request))
         turns.sort()
-        free, ahead = MAX_ACTIVE - len(self._active), 0
+        free, ahead = self.max_active - len(self._active), 0
         for _, turn, _, request in turns:
-            if free and (turn < MAX_OF_ONE or not request.owner):
+            if free and (turn < self.max_of_one or not request.owner):
                 free -= 1
                 self._waiting.remove(request)
                 request.ahead = 0

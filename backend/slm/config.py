@@ -52,6 +52,12 @@ def key_value_heads(config: dict) -> int:
     return config.get("num_key_value_heads") or config["num_attention_heads"]
 
 
+def cache_bytes(config: dict, exact: bool) -> int:
+    """Bytes of one position's keys and values: floats, or eight bits with a scale and a zero point for each head."""
+    values = head_size(config) * 4 if exact else head_size(config) + 8
+    return 2 * config["num_hidden_layers"] * key_value_heads(config) * values
+
+
 def rope_theta(config: dict) -> float:
     """The base of rotary embeddings."""
     return float((config.get("rope_parameters") or {}).get("rope_theta") or config.get("rope_theta") or 10000.0)

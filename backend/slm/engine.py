@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backend.errors import UserError
 from backend.slm.batcher import Batcher, Request
-from backend.slm.config import read_config
+from backend.slm.config import cache_bytes, read_config
 from backend.slm.conversion import converted
 from backend.slm.reader import Reader
 from backend.slm.sampling import MAX_SEED, Completion, Sampling
@@ -21,6 +21,7 @@ from backend.tokenizer import load_tokenizer
 
 _DEFAULT = Sampling()
 _ROOM = 16  # tokens that an opening must leave for its story
+_LONGEST_CONTEXT = 2048  # tokens; of a model that reads more, stories here stay as short
 _AT_ONCE = 32  # stories of one complete_many in the batch; the rest of its slots are for readers who wait
 
 
@@ -47,19 +48,25 @@ class Engine:
         path = converted(folder, weight_format)
         self.name = folder.name
         self.tokenizer = load_tokenizer(folder)
-        self.context, self.vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
+        self.context = min(int(config["max_position_embeddings"]), _LONGEST_CONTEXT)
+        self.vocab_size = int(config["vocab_size"])
         self.token_bytes = token_bytes(self.tokenizer.backend)
         threads, exact = threads or len(os.sched_getaffinity(0)), weight_format == "f32"
         self.reader = Reader(path, threads, exact)
         self._weight_bytes = (path / "openvino_model.bin").stat().st_size
         self._batcher = Batcher(
-            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context, threads=threads, exact=exact
-        )
+            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context,
+            cache_bytes=cache_bytes(config, exact), threads=threads, exact=exact,
+        )  # fmt: skip
 
     @property
     def bytes(self) -> int:
-        """About the memory that it holds: weights as they are read and as OpenVINO repacks them, for stories and for reading."""
-        return self._weight_bytes * (3 if self.reader.in_use else 2)
+        """The most memory that it holds, about.
+
+        Weights as they are read and as OpenVINO repacks them, for stories and for reading, and the keys and values of as
+        many stories as it tells at once.
+        """
+        return self._weight_bytes * (3 if self.reader.in_use else 2) + self._batcher.max_cache_bytes
 
     @property
     def load(self) -> int:

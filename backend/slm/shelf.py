@@ -3,12 +3,15 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
+from backend.errors import UserError
 from backend.slm.catalog import ModelFolder, resolve
 from backend.slm.engine import Engine, load_engine
 
-MAX_BYTES = 4_000_000_000
+MAX_BYTES = 6_000_000_000
+_LOADERS = 4  # models that are fetched and loaded at the same time
 
 
 class Models:
@@ -22,11 +25,18 @@ class Models:
         self._engines: dict[str, Engine] = {}
         self._borrowers: dict[str, int] = {}
         self._loading: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
+        self._guard, self._closed = threading.Lock(), False
+        # Apart from asyncio's own threads, which a few slow downloads would take up.
+        self._loaders = ThreadPoolExecutor(_LOADERS, "model")
 
     def loaded(self, name: str) -> bool:
         """Whether a model answers at once."""
         return name in self._engines
+
+    @property
+    def load(self) -> int:
+        """Stories under way or waiting, of all models."""
+        return sum(engine.load for engine in list(self._engines.values()))
 
     @contextmanager
     def lend(self, name: str) -> Iterator[Engine]:
@@ -39,19 +49,22 @@ class Models:
             self._borrowers[name] = self._borrowers.get(name, 0) + 1
         try:
             with loading:
-                engine = self._engines.get(name) or self._load(name)
-            with self._guard:
-                self._engines[name] = self._engines.pop(name)  # last in the order: used last
+                engine = self._at_hand(name, borrowed=True) or self._load(name)
             yield engine
         finally:
-            with self._guard:
-                self._borrowers[name] -= 1
+            self._give_back(name)
 
     @asynccontextmanager
     async def lend_async(self, name: str) -> AsyncIterator[Engine]:
         """`lend` for asyncio: loading blocks nobody, and who leaves meanwhile gives the model back once it has loaded."""
+        if engine := self._at_hand(name):
+            try:
+                yield engine
+            finally:
+                self._give_back(name)
+            return
         lending = self.lend(name)
-        loading = asyncio.ensure_future(asyncio.to_thread(lending.__enter__))
+        loading = asyncio.get_running_loop().run_in_executor(self._loaders, lending.__enter__)
         try:
             engine = await asyncio.shield(loading)
         except asyncio.CancelledError:
@@ -64,10 +77,29 @@ class Models:
 
     def close(self) -> None:
         """End all engines."""
+        self._closed = True
+        self._loaders.shutdown(wait=False, cancel_futures=True)
         with self._guard:
             engines, self._engines = list(self._engines.values()), {}
         for engine in engines:
             engine.close()
+
+    def _at_hand(self, name: str, borrowed: bool = False) -> Engine | None:
+        """A loaded engine, from now on the one used last, and lent once more unless it is `borrowed` already."""
+        with self._guard:
+            engine = self._engines.pop(name, None)
+            if engine:
+                self._engines[name] = engine
+                self._borrowers[name] = self._borrowers.get(name, 0) + (not borrowed)
+            return engine
+
+    def _give_back(self, name: str) -> None:
+        with self._guard:
+            self._borrowers[name] -= 1
+            if not self._borrowers[name]:
+                del self._borrowers[name]
+                if name not in self._engines:  # else every name that is ever typed would be kept
+                    self._loading.pop(name, None)
 
     def _load(self, name: str) -> Engine:
         folder = self.folders.get(name) or self._fetch(name)
@@ -81,6 +113,8 @@ class Models:
 
     def _fetch(self, name: str) -> ModelFolder:
         def report(come: int, total: int) -> None:
+            if self._closed:
+                raise UserError("The app is closing.")  # ends the download
             self.fetching[name] = come / max(total, 1)
 
         try:

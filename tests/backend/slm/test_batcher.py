@@ -2,7 +2,6 @@
 
 import pytest
 
-from backend.slm import batcher
 from backend.slm.sampling import Sampling
 from tests.backend.slm.test_slm_engine import wait_until
 
@@ -30,8 +29,9 @@ def begun(engine):
 
 def test_somebody_s_pile_leaves_room_for_a_newcomer(engine, begun):
     pile = begun("a", 100)
-    assert wait_until(lambda: engine.load == 100 and pile[99].ahead == 100 - batcher.MAX_OF_ONE)
-    assert [story.ahead for story in pile[: batcher.MAX_OF_ONE]] == [0] * batcher.MAX_OF_ONE
+    most = engine._batcher.max_of_one
+    assert wait_until(lambda: engine.load == 100 and pile[99].ahead == 100 - most)
+    assert [story.ahead for story in pile[:most]] == [0] * most
     newcomer = begun("b", 1)
     assert wait_until(lambda: newcomer[0].request.handle is not None)
     assert newcomer[0].ahead == 0
@@ -39,7 +39,7 @@ def test_somebody_s_pile_leaves_room_for_a_newcomer(engine, begun):
 
 def test_free_slots_go_to_who_has_the_fewest(engine, begun):
     piles = [begun(owner, 48) for owner in "ab"]
-    assert wait_until(lambda: sum(story.request.handle is not None for pile in piles for story in pile) == batcher.MAX_ACTIVE)
+    assert wait_until(lambda: sum(story.request.handle is not None for pile in piles for story in pile) == engine._batcher.max_active)
     single = begun("c", 1)[0]
     for story in piles[0][:4]:
         story.request.cancel()
