@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,12 @@ class JudgeServer:
     def stats(self) -> dict:
         """What it has answered so far."""
         return httpx.get(self.url.removesuffix("/v1") + "/stats").json()
+
+    def idle(self) -> dict:
+        """The same, once nobody is connected any more: what was asked has been answered."""
+        while (stats := self.stats())["others"]:
+            time.sleep(0.02)
+        return stats
 
     def stop(self) -> None:
         """Kill it."""

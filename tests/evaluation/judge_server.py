@@ -1,8 +1,8 @@
 """An OpenAI-compatible server of judges: `python judge_server.py --delay 2 --rpm 3000`. It prints its port.
 
 The model's name says how it grades: `seven` gives sevens, `length` looks at length alone, `first` prefers what is shown
-first; any other grades by a hash of the story. `GET /stats` tells how many good answers each question was given, and
-with which keys each model was asked.
+first; any other grades by a hash of the story. `GET /stats` tells how many good answers each question was given,
+with which keys each model was asked, and how many other connections are open.
 """
 
 import argparse
@@ -45,10 +45,11 @@ class Server:
         self.asked, self.good = collections.Counter(), collections.Counter()
         self.keys = collections.defaultdict(set)
         self.went: collections.deque[float] = collections.deque()
-        self.limited = 0
+        self.limited = self.connections = 0
 
     async def serve(self, reader, writer):
         """One connection."""
+        self.connections += 1
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -56,7 +57,8 @@ class Server:
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 if head[0].startswith("GET"):
                     keys = {model: sorted(keys) for model, keys in self.keys.items()}
-                    status, text = 200, {"good": self.good, "keys": keys, "limited": self.limited}
+                    text = {"good": self.good, "keys": keys, "limited": self.limited, "others": self.connections - 1}
+                    status = 200
                 else:
                     status, text = await self.complete(json.loads(body), headers)
                 content = json.dumps(text).encode()
@@ -66,6 +68,7 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.connections -= 1
             writer.close()
 
     async def complete(self, body, headers):

@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from tests.trainer.small_runs import call, settings, stories, write_jsonl
+from tests.trainer.small_runs import call, settings, stories, train, write_jsonl
 from trainer.config import load_config
-from trainer.train import train
 
 
 @pytest.fixture(scope="session", autouse=True)

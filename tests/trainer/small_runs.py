@@ -49,6 +49,16 @@ def settings(**fields) -> list[str]:
     return [part for name, value in (SIZES | fields).items() for part in (f"--{name}", str(value))]
 
 
+def train(config) -> bool:
+    """Train in this process, which may have trained in another precision before: accelerate remembers the first one."""
+    from accelerate.state import AcceleratorState
+
+    from trainer import train as training
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return training.train(config)
+
+
 def rows(run: Path) -> list[dict]:
     """Metrics of a run without the time it took."""
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()

@@ -5,10 +5,10 @@ import pytest
 from safetensors.torch import load_file
 
 from backend.errors import UserError
-from tests.trainer.small_runs import call, environment, rows, settings
+from tests.trainer.small_runs import call, environment, rows, settings, train
 from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint
 from trainer.config import load_config
-from trainer.train import build_model, train
+from trainer.train import build_model
 
 
 def make_run(out, losses):

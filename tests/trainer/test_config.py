@@ -1,10 +1,10 @@
 import pytest
 
 from backend.errors import UserError
-from tests.trainer.small_runs import call, settings
+from tests.trainer.small_runs import call, settings, train
 from trainer.config import TrainConfig, load_config, save_config
 from trainer.plan import count_parameters
-from trainer.train import build_model, train
+from trainer.train import build_model
 
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):

@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.slm.engine import load_engine
 from backend.slm.sampling import Sampling
-from tests.trainer.small_runs import settings
+from tests.trainer.small_runs import settings, train
 from trainer.checkpoint import checkpoints, load_weights
 from trainer.config import load_config
 from trainer.data import read_meta
-from trainer.train import build_model, train
+from trainer.train import build_model
 
 OPENING = "Story 7. sun moon"
 NEW_TOKENS = 24
