@@ -17,7 +17,7 @@ def model_field(desk: Desk, language: gr.Radio, prefix: str = "") -> gr.Dropdown
     def on_language(name: str, chosen: str | None) -> gr.Dropdown:
         fitting = models_for(desk.models, name)
         kept = chosen in fitting or (chosen and chosen not in desk.models.folders)
-        return gr.Dropdown(fitting, value=chosen if kept else (fitting[0] if fitting else None))
+        return gr.Dropdown(fitting) if kept else gr.Dropdown(fitting, value=fitting[0] if fitting else None)
 
     language.change(on_language, [language, model], model, **PRIVATE)
     return desk.label("model", model)

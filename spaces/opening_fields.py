@@ -1,5 +1,6 @@
 """Language, opening and example openings, which several tabs ask for in the same way."""
 
+import html
 import random
 
 import gradio as gr
@@ -27,10 +28,11 @@ def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> gr.Textb
         elem_id=f"{prefix}opening", elem_classes="opening-field",
     )  # fmt: skip
     examples = gr.Dataset(
-        components=[gr.Textbox(visible=False)], samples=_examples(desk.default_language), label=words["examples"],
-        type="values", elem_classes="examples", elem_id=f"{prefix}examples",
+        components=[gr.HTML(visible=False)],  # of a Textbox Gradio shows sixty code units, cut within letters
+        samples=_examples(desk.default_language), label=words["examples"], type="values",
+        elem_classes="examples", elem_id=f"{prefix}examples",
     )  # fmt: skip
-    examples.click(lambda sample: sample[0], examples, text, **PRIVATE)
+    examples.click(lambda sample: html.unescape(sample[0]), examples, text, **PRIVATE)
     language.change(lambda name: gr.Dataset(samples=_examples(name)), language, examples, **PRIVATE)
     desk.label("opening", text)
     desk.label("examples", examples)
@@ -43,4 +45,4 @@ def any_opening(language: str) -> str:
 
 
 def _examples(language: str) -> list[list[str]]:
-    return [[opening] for opening in load_language(language).openings()[:EXAMPLES]]
+    return [[html.escape(opening)] for opening in load_language(language).openings()[:EXAMPLES]]

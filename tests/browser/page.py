@@ -2,9 +2,20 @@
 
 import json
 
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+
+# What an element says that the page is just replacing or laying out anew.
+_REPLACED = (
+    NoSuchElementException, StaleElementReferenceException, ElementNotInteractableException, ElementClickInterceptedException,
+)  # fmt: skip
 
 
 class Page:
@@ -23,10 +34,7 @@ class Page:
 
     def wait(self, condition, seconds: float = 60):
         """Until a condition comes true; an element that is replaced meanwhile is asked for again."""
-        from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-
-        ignored = (NoSuchElementException, StaleElementReferenceException)
-        return WebDriverWait(self.browser, seconds, 0.02, ignored).until(lambda _: condition())
+        return WebDriverWait(self.browser, seconds, 0.02, _REPLACED).until(lambda _: condition())
 
     def one(self, selector: str):
         """The first element that a CSS selector finds."""
@@ -35,6 +43,18 @@ class Page:
     def all(self, selector: str) -> list:
         """All elements that a CSS selector finds."""
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def click(self, selector: str, text: str = "") -> None:
+        """Click the first element that a CSS selector finds and that shows a text, once it can be clicked."""
+
+        def clicked() -> bool:
+            for element in self.all(selector):
+                if element.is_displayed() and text in element.text:
+                    element.click()
+                    return True
+            return False
+
+        self.wait(clicked)
 
     def type_opening(self, text: str) -> None:
         """Replace the opening."""
@@ -62,7 +82,7 @@ class Page:
         """Open the tab whose label has a key, and wait for one of its parts."""
         from spaces.labels import labels
 
-        next(tab for tab in self.all("[role=tab]") if tab.text == labels("english")[key]).click()
+        self.click("[role=tab]", labels("english")[key])
         self.wait(lambda: self.shown(selector))
 
     def shown(self, selector: str) -> bool:
@@ -71,12 +91,20 @@ class Page:
 
     def choose_language(self, native_name: str) -> None:
         """Choose the language of the story."""
-        next(label for label in self.all("#language label") if native_name in label.text).click()
+        self.click("#language label", native_name)
 
     def choose(self, dropdown: str, text: str) -> None:
         """Choose the option of a dropdown that shows a text."""
-        self.one(f"{dropdown} input").click()
-        self.wait(lambda: next((o for o in self.all("[role=option]") if o.text.strip("✓ \n") == text), None)).click()
+        self.click(f"{dropdown} input")
+
+        def chosen() -> bool:
+            for option in self.all("[role=option]"):
+                if option.text.strip("✓ \n") == text:
+                    option.click()
+                    return True
+            return False
+
+        self.wait(chosen)
 
     def set_slider(self, element_id: str, value: int) -> None:
         """Set a slider by its number field."""
