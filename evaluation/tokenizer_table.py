@@ -22,6 +22,7 @@ SHOWN = {
     "renyi_entropy": "Rényi entropy",
     "renyi_efficiency": "efficiency",
     "morph_score": "MorphScore",
+    "trained_bits_per_byte": "bits a byte",
     "round_trip": "round trip",
     "megabytes_per_second": "MB/s",
 }
@@ -51,10 +52,11 @@ def plot(rows: list[TokenizerMeasures], path: Path) -> None:
     """Tokens a word and MorphScore by tokenizer, one colour a language, as SVG."""
     from matplotlib.figure import Figure
 
-    measures = [("fertility", "tokens a word"), ("renyi_efficiency", "Rényi efficiency"), ("morph_score", "MorphScore")]
+    measures = {key: SHOWN[key] for key in ("fertility", "renyi_efficiency", "morph_score", "trained_bits_per_byte")}
+    measures = {key: title for key, title in measures.items() if any(getattr(row, key) is not None for row in rows)}
     names, languages = (list(dict.fromkeys(getattr(row, key) for row in rows)) for key in ("tokenizer", "language"))
     figure = Figure(figsize=(11, 1.2 + 0.35 * len(names)), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, len(measures), sharey=True), measures, strict=True):
+    for axes, (key, title) in zip(figure.subplots(1, len(measures), sharey=True), measures.items(), strict=True):
         for shift, language in enumerate(languages):
             found = [(names.index(row.tokenizer), getattr(row, key)) for row in rows if row.language == language]
             found = [(place + 0.8 * shift / len(languages), value) for place, value in found if value is not None]

@@ -1,19 +1,22 @@
 """`python -m evaluation tokenizers`: any tokenizers on any stories, one table and one plot."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.files import writing
-from backend.tokenizer import load_tokenizer, train_tokenizer
+from backend.tokenizer import train_tokenizer
 from evaluation.completions import read_rows
+from evaluation.foreign_tokenizers import load_any
 from evaluation.text import as_language
 from evaluation.tokenizer_measures import measure_tokenizer
 from evaluation.tokenizer_table import as_markdown, plot
+from evaluation.tokenizer_training import trained_bits_per_byte
 
 
 @click.command()
@@ -39,6 +42,11 @@ from evaluation.tokenizer_table import as_markdown, plot
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="folder of LANGUAGE.csv with full_word, pt1, rest",
 )
+@click.option(
+    "--passes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="also train a fixed small model with each, reading the stories so many times; minutes each; needs --out",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="folder for tokenizers.json, .md and .svg")
 def tokenizers(
     names: tuple[str, ...],
@@ -46,11 +54,14 @@ def tokenizers(
     column: str,
     sizes: tuple[int, ...],
     morphology: Path | None,
+    passes: float | None,
     out: Path | None,
 ) -> None:
-    """Compare tokenizers: NAME is a folder, a Hub id, or tiktoken:gpt2."""
+    """Compare tokenizers: NAME is a tokenizer.json, its folder, a SentencePiece .model, Mistral's tekken.json, a Hub id, or tiktoken:gpt2."""
     if not names and not sizes:
         raise UserError("Name at least one tokenizer (a folder, a Hub id or tiktoken:gpt2), or give --train SIZE.")
+    if passes and not out:
+        raise UserError("--passes leaves models behind to go on from; name a folder for them with --out.")
     rows = []
     loaded = {name: load_any(name) for name in names}
     for text in datasets:
@@ -62,8 +73,16 @@ def tokenizers(
         held_out = stories[1::2] if sizes and len(stories) > 1 else stories
         trained = {f"own BPE {size}": train_tokenizer(stories[::2], size).backend for size in sizes}
         table = morphology / f"{language}.csv" if morphology and (morphology / f"{language}.csv").exists() else None
-        for name, tokenizer in tqdm({**loaded, **trained}.items(), desc=language, unit=" tokenizers"):
-            rows.append(measure_tokenizer(tokenizer, name, held_out, language, table))
+        everyone = (loaded | trained).items()
+        for number, (name, tokenizer) in enumerate(
+            tqdm(everyone, desc=language, unit=" tokenizers", disable=not sys.stderr.isatty())
+        ):
+            row = measure_tokenizer(tokenizer, name, held_out, language, table)
+            if passes:
+                folder = out / "models" / f"{language}-{number}-{Path(name).name.replace(' ', '-')}"
+                bits = trained_bits_per_byte(tokenizer, name, Path(path).resolve(), column, folder.resolve(), passes)
+                row = replace(row, trained_bits_per_byte=bits)
+            rows.append(row)
     click.echo(as_markdown(rows))
     if out:
         with writing(out / "tokenizers.json") as file:
@@ -71,15 +90,3 @@ def tokenizers(
         with writing(out / "tokenizers.md") as file:
             file.write(as_markdown(rows) + "\n")
         plot(rows, out / "tokenizers.svg")
-
-
-def load_any(name: str) -> Tokenizer:
-    """A tokenizer for measuring, which, unlike one for training, may lack bos and eos."""
-    path = Path(name)
-    path = path / "tokenizer.json" if path.is_dir() else path
-    if path.is_file() and path.suffix == ".json":
-        try:
-            return Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for a bad file
-            raise UserError(f"{path} is no tokenizer.json that the tokenizers library reads ({error}).") from None
-    return load_tokenizer(name).backend

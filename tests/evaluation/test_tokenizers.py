@@ -1,5 +1,6 @@
 """Tokenizer measures against cases that can be worked out by hand, and the published ones."""
 
+import base64
 import csv
 import json
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from backend.errors import UserError
 from backend.tokenizer import train_tokenizer
 from evaluation.__main__ import evaluation
+from evaluation.foreign_tokenizers import load_any
 from evaluation.tokenizer_measures import measure_tokenizer, morph_score, read_morphology, renyi_entropy
 from tests.evaluation.stories import told
 
@@ -77,6 +80,27 @@ def test_the_command_writes_table_and_plot(tmp_path):
     assert done.exit_code == 0 and "own BPE 500" in done.output and "Sarvam, in the paper" in done.output
     assert len(json.loads((tmp_path / "out" / "tokenizers.json").read_text("utf-8"))) == 2
     assert "<svg" in (tmp_path / "out" / "tokenizers.svg").read_text("utf-8")
+
+
+def test_a_tekken_file_joins_bytes_by_rank(tmp_path):
+    pieces = [bytes([number]) for number in range(256)] + [b"th", b"the", "न".encode()[:2], "न".encode(), "नद".encode()]
+    vocab = [{"rank": rank, "token_bytes": base64.b64encode(piece).decode(), "token_str": None} for rank, piece in enumerate(pieces)]
+    config = {"pattern": r"\s*\S+|\s+", "default_vocab_size": len(pieces) - 1 + 10, "default_num_special_tokens": 10}
+    path = tmp_path / "tekken_1.json"
+    path.write_text(json.dumps({"config": config, "vocab": vocab}), "utf-8")
+    tokenizer = load_any(str(path))
+    text = "the नदी"
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+    # Of the list only as many count as the vocabulary is said to have: the last piece is beyond it.
+    assert [end - start for start, end in tokenizer.encode("the").offsets] == [3]
+    assert tokenizer.encode("नद").ids == [259, 258, 0xA6]
+
+
+@pytest.mark.parametrize("name", ["tekken.json", "tokenizer.json", "tokenizer.model"])
+def test_a_file_that_is_no_tokenizer_is_told(name, tmp_path):
+    (tmp_path / name).write_text('{"config": 1}', "utf-8")
+    with pytest.raises(UserError, match="is no tokenizer that can be read"):
+        load_any(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("language", ["hindi", "marathi", "bangla"])
