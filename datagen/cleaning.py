@@ -1,10 +1,13 @@
-"""From a raw answer to a story: the JSON contract, Unicode and whitespace."""
+"""From a raw answer to the story in it: the JSON contract, what models say around a story, markup and Unicode."""
 
+import html
 import json
 import re
 import unicodedata
 
-from backend.llm.engine import Item, Reading, Rejected
+import json_repair
+
+from backend.llm.engine import Rejected
 from backend.llm.provider import Completion
 
 STORY_FORMAT = {
@@ -20,24 +23,95 @@ STORY_FORMAT = {
         },
     },
 }
-_SPACES = re.compile(r"[^\S\n]+")
-_BREAKS = re.compile(r" ?\n\s*\n\s*")
+_THOUGHT = re.compile(r"^\s*(?:<(think|thinking|reasoning)>.*?</\1>|.*?</think(?:ing)?>)", re.DOTALL)
+_FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+# Something a plain story never holds; without it, most of what follows is skipped.
+_SUSPECT = re.compile(r"[\\*#`<>&_\ufeff\u00ad\u200b\u2028\u2029\x00-\x09\x0b-\x1f\x7f-\x9f]|^[-=]{3,}$", re.MULTILINE)
+_INVISIBLE = re.compile(r"[\ufeff\u00ad\u200b\u2060\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_ESCAPED_LETTER = re.compile(r"\\u([0-9a-fA-F]{4})")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
+_LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[*•][ \t]+|>[ \t]?|[-=*_]{3,}[ \t]*$)", re.MULTILINE)
+_HEADING = re.compile(r"(?:#{1,6}\s|\*\*[^*]+\*\*$|(?:title|शीर्षक|শিরোনাম)\b)", re.IGNORECASE)
+_SAYS_STORY = re.compile(r"here(?:'s| is)|sure|certainly|of course|story|कहानी|गोष्ट|कथा|গল্প|যেমন|यहाँ|येथे|এখানে", re.IGNORECASE)
+_FAREWELL = re.compile(
+    r"let me know|i hope (?:you|this)|hope you (?:like|enjoy)|feel free|word count|शब्द संख्या|would you like|\(?note:", re.IGNORECASE
+)
 
 
-def read_story(item: Item, completion: Completion) -> Reading:
-    """The story in an answer. Raises Rejected with the name of the check that it fails."""
+def story_in(completion: Completion) -> str:
+    """The cleaned story of an answer. Raises Rejected as `not JSON`, `no story` or `truncated`."""
+    text = _THOUGHT.sub("", completion.text, count=1) if "think" in completion.text or "<reason" in completion.text else completion.text
+    return clean(_unwrap(text.strip(), completion.finish_reason))
+
+
+def _unwrap(text: str, finish_reason: str) -> str:
+    """The value of `story`, from JSON that may be fenced, surrounded by words, or slightly broken."""
+    if "```" in text:
+        fenced = _FENCE.search(text)
+        text = fenced.group(1).strip() if fenced else text.replace("```json", "").replace("```", "").strip()
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0:
+        if not text or text.startswith(("[", '"')):
+            raise Rejected("not JSON" if text else "empty", text[:80])
+        return text
     try:
-        value = json.loads(completion.text)
-        story = value["story"]
-    except (ValueError, KeyError, TypeError):
-        raise Rejected("not JSON", completion.text[:80]) from None
-    story = tidy(story)
-    if not story:
-        raise Rejected("empty")
-    return Reading(story, key=story)
+        return _story(json.loads(text[start : end + 1], strict=False))
+    except ValueError:
+        pass
+    if end < start or finish_reason == "length":
+        raise Rejected("truncated", text[-80:])
+    repaired = json_repair.loads(text[start:])
+    if not isinstance(repaired, dict):
+        raise Rejected("not JSON", text[:80])
+    return _story(repaired)
 
 
-def tidy(text: str) -> str:
-    """NFC, single spaces, paragraphs apart by one empty line."""
-    text = unicodedata.normalize("NFC", text)
-    return _BREAKS.sub("\n\n", _SPACES.sub(" ", text)).strip()
+def _story(value) -> str:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key.strip().lower() == "story":
+                return "\n\n".join(map(str, inner)) if isinstance(inner, list) else inner if isinstance(inner, str) else _story(inner)
+        texts = [inner for inner in value.values() if isinstance(inner, str)]
+        if len(texts) == 1:
+            return texts[0]
+    raise Rejected("no story", json.dumps(value, ensure_ascii=False)[:80])
+
+
+def clean(story: str) -> str:
+    """NFC text without markup, preamble, title, farewell and invisible characters; paragraphs apart by an empty line."""
+    if _SUSPECT.search(story):
+        story = _without_markup(story)
+    if not unicodedata.is_normalized("NFC", story):
+        story = unicodedata.normalize("NFC", story)
+    paragraphs = [part for line in story.split("\n") if (part := " ".join(line.split()))]
+    while len(paragraphs) > 1 and _is_preamble(paragraphs[0]):
+        del paragraphs[0]
+    while len(paragraphs) > 1 and _FAREWELL.search(paragraphs[-1]) and len(paragraphs[-1]) < 300:
+        del paragraphs[-1]
+    return "\n\n".join(paragraphs)
+
+
+def _without_markup(story: str) -> str:
+    if "\\" in story:  # escaped once too often
+        story = _ESCAPED_LETTER.sub(lambda match: chr(int(match.group(1), 16)), story)
+        story = story.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins the halves of a pair
+        story = story.replace("\\r", "").replace("\\n", "\n").replace("\\t", " ").replace('\\"', '"').replace("\\'", "'")
+    if "&" in story:
+        story = html.unescape(story)
+    story = story.replace("\u2028", "\n").replace("\u2029", "\n\n").replace("\r", "")
+    story = re.sub(r"<br\s*/?>|</p>", "\n", story)
+    story = _INVISIBLE.sub("", _TAG.sub("", story))
+    lines = story.strip().split("\n")
+    while len(lines) > 1 and (not lines[0].strip() or _HEADING.match(lines[0].strip())):
+        del lines[0]
+    story = _LINE_MARKS.sub("", "\n".join(lines))
+    return _EMPHASIS.sub(r"\2", story).replace("**", "").replace("`", "")
+
+
+def _is_preamble(paragraph: str) -> bool:
+    """Whether a first paragraph announces the story, or is its title."""
+    words = paragraph.split()
+    if _HEADING.match(paragraph) and len(words) <= 15:
+        return True
+    return paragraph.endswith((":", "：")) and len(words) <= 20 and bool(_SAYS_STORY.search(paragraph))

@@ -11,7 +11,8 @@ from backend.llm.estimate import estimate
 from backend.llm.journal import Journal
 from backend.llm.options import Choice, confirm, make_providers, provider_options
 from backend.llm.prices import price_of
-from datagen.cleaning import STORY_FORMAT, read_story
+from datagen.checks import MAX_WORDS, MIN_WORDS, StoryReader
+from datagen.cleaning import STORY_FORMAT
 from datagen.plan import Plan, enter_plan, items_of, prompts_left
 from datagen.prompts import Prompts
 from datagen.tell import parse_shard
@@ -29,11 +30,19 @@ _TOKENS_A_WORD = {"Latin": 1.4}
 @click.option("--seed", default=0, show_default=True)
 @click.option("--shard", default="0/1", show_default=True, help="i/n: only the prompts whose index is i modulo n")
 @click.option("--journal", "path", required=True, type=click.Path(path_type=Path), help="a SQLite file, made or gone on with")
+@click.option("--min-words", default=MIN_WORDS, show_default=True)
+@click.option("--max-words", default=MAX_WORDS, show_default=True)
+@click.option("--reject", multiple=True, metavar="CHECK", help="a check that shall reject")
+@click.option("--allow", multiple=True, metavar="CHECK", help="a check that shall only be noted")
 @provider_options(STORYTELLER)
-def stories(language: str, complexity: str, count: int, seed: int, shard: str, path: Path, choice: Choice) -> None:
+def stories(
+    language: str, complexity: str, count: int, seed: int, shard: str, path: Path,
+    min_words: int, max_words: int, reject: tuple[str, ...], allow: tuple[str, ...], choice: Choice,
+) -> None:  # fmt: skip
     """Have stories written for the prompts of a language; run it again to go on where it stopped."""
     Prompts(language, complexity, seed)
     plan = Plan(language, complexity, seed, count, *parse_shard(shard))
+    reader = StoryReader(min_words, max_words, reject, allow)
     providers = make_providers(choice, STORYTELLER)
     settings = dataclasses.replace(
         choice.settings, max_tokens=choice.settings.max_tokens or _MAX_TOKENS, response_format=STORY_FORMAT
@@ -44,7 +53,7 @@ def stories(language: str, complexity: str, count: int, seed: int, shard: str, p
             price = price_of(choice.model or "", settings.prices)
             confirm(estimate(items_of(plan, journal), prompts_left(journal), expected_tokens(language, complexity), price), choice)
         outcome = answer_all(
-            items_of(plan, journal), providers, journal, read_story, settings, total=len(plan.indices()), unit="stories"
+            items_of(plan, journal), providers, journal, reader, settings, total=len(plan.indices()), unit="stories"
         )
         cost = journal.tallies().get("cost", 0.0)
     click.echo(

@@ -48,7 +48,7 @@ class OpenAIProvider:
         """The key comes from `OPENAI_API_KEY` unless given. Raises UserError for a bad URL or a missing key."""
         self.model, self.stream = model, stream
         self._url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        self.endpoint = _shown(self._url)
+        self.endpoint = shown_url(self._url)
         self._key = api_key or os.environ.get("OPENAI_API_KEY") or ""
         if not self._key and urllib.parse.urlsplit(self._url).hostname == "api.openai.com":
             raise UserError(f"{self.endpoint} needs a key; put it into the environment variable OPENAI_API_KEY.")
@@ -243,7 +243,7 @@ def _money(value) -> float | None:
     return float(value) if isinstance(value, int | float) and value >= 0 else None
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """A URL without user, password, query and fragment."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

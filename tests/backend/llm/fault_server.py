@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from datagen.prompts import Prompts
 from datagen.storyteller.provider import answer
 
 STATUS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests", 500: "Error", 503: "Busy"}
@@ -119,7 +120,7 @@ class Server:
         else:
             content = answer(prompt)
         if fault == "duplicate":
-            content = json.dumps({"story": "The same story once more. " * 40})
+            content = answer(Prompts("english")[999_999].text)
         elif fault == "empty":
             content = '{"story": ""}'
         elif fault == "not json":
