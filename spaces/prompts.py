@@ -7,9 +7,9 @@ from dataclasses import asdict
 import gradio as gr
 
 from backend.errors import UserError
-from backend.llm.engine import Item, Rejected
+from backend.llm.engine import Rejected
 from backend.llm.provider import Completion, ProviderError
-from datagen.cleaning import read_story
+from datagen.cleaning import story_in
 from datagen.prompts import Prompt, Prompts
 from datagen.templates import COMPLEXITIES
 from datagen.words import load_words
@@ -106,7 +106,7 @@ def build(desk: Desk) -> None:
             if answer is None:
                 yield message_html(words["prompts_waiting"]), [], hidden, hidden
                 return
-            told = read_story(Item("", []), answer).text
+            told = story_in(answer)
             record = asdict(prompt) | {"prompt": text, "story": told, "provider": provider, "model": model}
             record["edited"] = text != record.pop("text")
             yield told_html(told, prompt.language, name, asdict(prompt), words), [record], hidden, gr.update(visible=True)

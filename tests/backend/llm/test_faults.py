@@ -49,7 +49,7 @@ def test_every_prompt_ends_as_one_story_whatever_the_server_does(fault_server, t
         rejected = journal.tallies()
         texts = [text for (text,) in journal.accepted("text")]
     for reason in ("too short", "truncated", "empty", "duplicate", "unreadable answer", "timed out", "connection broken", "status 500", "status 503"):
-        assert rejected[f"rejected: {reason}"] > 0
+        assert rejected.get(f"rejected: {reason}"), (reason, dict(rejected))
     assert len(texts) == len(set(texts))
     assert rejected["rate_limited"] == stats["calls"]["limited"]
 
