@@ -57,6 +57,15 @@ def download_model(repo: str, revision: str | None = None) -> Path:
     return _download(repo, "model", revision, _MODEL_FILES)
 
 
+def download_checkpoint(repo: str, revision: str | None = None) -> Path:
+    """The folder that `push_in_background` last sent to a repository, with all that training goes on from; where there
+    is none, the model's. Raises UserError as `upload_folder`.
+    """
+    folder = _download(repo, "model", revision, [f"{_LAST_CHECKPOINT}/*", *_MODEL_FILES])
+    last = folder / _LAST_CHECKPOINT
+    return last if last.is_dir() else folder
+
+
 def download_dataset(repo: str, revision: str | None = None) -> Path:
     """The folder of a dataset of the Hub, its data files alone. Raises UserError as `upload_folder`."""
     return _download(repo, "dataset", revision, _DATA_FILES)

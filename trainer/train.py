@@ -246,12 +246,12 @@ def stopped(stop: _Stop, accelerator: Accelerator) -> bool:
 
 
 def _fetched(name: str) -> Path:
-    """A local folder as it is; a Hub id as its downloaded snapshot."""
+    """A local folder as it is; of a Hub id the checkpoint that was pushed there last, or else its model."""
     if Path(name).exists():
         return Path(name)
-    from backend.hub import download_model
+    from backend.hub import download_checkpoint
 
-    return download_model(name)
+    return download_checkpoint(name)
 
 
 def _push(path: Path, config: TrainConfig, step: int) -> None:
