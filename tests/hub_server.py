@@ -137,7 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not there:
             self.state.made.append(made)
             self.state.repos[name] = {}
-        answer = {"url": f"{self.state.address}/{'datasets/' if made.get('type') == 'dataset' else ''}{name}", "name": name, "id": name}
+        prefix = {"dataset": "datasets/", "space": "spaces/"}.get(made.get("type"), "")
+        answer = {"url": f"{self.state.address}/{prefix}{name}", "name": name, "id": name}
         return self._send(409 if there else 200, answer)
 
     def _commit(self, name, body):
