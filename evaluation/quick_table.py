@@ -54,6 +54,8 @@ def _summary(model: str, language: str, rows: list[dict], extras: list[str]) -> 
         summary[name] = _mean([row["passed"] for row in rows], name)
     summary["with_eos"] = _mean(rows, "finished")
     summary["with_repeated_sentence"] = sum(row["repeated_sentences"] > 0 for row in rows) / len(rows)
+    asked = [row["entities_carried"] > 0 for row in rows if row["entities_carried"] is not None]
+    summary["with_entity_carried"] = sum(asked) / len(asked) if asked else None
     for name in ("script_purity", "opening_carried", "entities_carried", "distinct_2", "longest_repeated_span"):
         summary[f"mean_{name}"] = _mean(rows, name)
     for name in ("words", "words_per_sentence"):

@@ -24,9 +24,9 @@ def add_complete(models: Models, quota: Quota) -> None:
         opening: str,
         language: str = "hindi",
         model: str | None = None,
-        temperature: float = 0.8,
+        temperature: float = 0.6,
         top_k: int = 15,
-        max_tokens: int = 350,
+        max_tokens: int = 450,
         seed: int | None = None,
         request: gr.Request | None = None,
     ) -> AsyncIterator[str]:

@@ -18,8 +18,8 @@ def sampling_fields(desk: Desk) -> list[gr.components.Component]:
         return desk.label(key, gr.Slider(low, high, value, step=step, label=words[key], info=words[f"{key}_info"]))
 
     with gr.Row():
-        temperature = slider("temperature", 0, 2, 0.8, 0.05)
-        max_tokens = slider("max_tokens", 20, MAX_TOKENS, 350, 10)
+        temperature = slider("temperature", 0, 2, 0.6, 0.05)
+        max_tokens = slider("max_tokens", 20, MAX_TOKENS, 450, 10)
     with gr.Row():
         top_k = slider("top_k", 0, 200, 15, 1)
         top_p = slider("top_p", 0.05, 1, 1, 0.05)

@@ -66,10 +66,10 @@ def written_rows(path: Path, model: str) -> list[dict]:
 @click.option("--openings", "openings_path", required=True, type=click.Path(path_type=Path), help="one opening a line")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(min=1), help="stories an opening")
 @click.option("--language", help="of the openings, when their path does not tell it")
-@click.option("--temperature", default=0.8, show_default=True)
+@click.option("--temperature", default=0.6, show_default=True)
 @click.option("--top-k", default=15, show_default=True)
 @click.option("--top-p", default=1.0, show_default=True)
-@click.option("--max-tokens", default=350, show_default=True)
+@click.option("--max-tokens", default=450, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="a .jsonl file, which a later run goes on with; else text is printed")
 def sample(model, openings_path, count, language, temperature, top_k, top_p, max_tokens, seed, out) -> None:

@@ -14,12 +14,12 @@ class Sampling:
     `max_tokens` counts the completion alone; with `finish_sentence` up to EXTRA_TOKENS more may close its sentence.
     """
 
-    temperature: float = 0.8
+    temperature: float = 0.6
     top_k: int = 15
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
-    max_tokens: int = 350
+    max_tokens: int = 450
     seed: int = 0
     finish_sentence: bool = True
 

@@ -56,7 +56,7 @@ def test_defaults_are_those_that_the_documentation_names(client):
     parameters = client.view_api(return_format="dict")["named_endpoints"]["/complete"]["parameters"]
     defaults = {p["parameter_name"]: p.get("parameter_default") for p in parameters}
     assert defaults == {
-        "opening": None, "language": "hindi", "model": None, "temperature": 0.8, "top_k": 15, "max_tokens": 350, "seed": None,
+        "opening": None, "language": "hindi", "model": None, "temperature": 0.6, "top_k": 15, "max_tokens": 450, "seed": None,
     }  # fmt: skip
 
 
