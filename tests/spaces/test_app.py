@@ -28,7 +28,7 @@ runpy.run_path("app.py", run_name="__main__")
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
-    write_random_model(root / "noise", "qwen3-tied")
+    write_random_model(root / "noise", "qwen3-tied", endless=True)
     with running_app(
         "--models", str(root), command=("-c", WITHOUT_TORCH), TINYSTORIES_CACHE=str(root / "cache"), PYTHONPATH=str(ROOT)
     ) as address:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from backend.languages import language_names, load_language
+from backend.languages import load_language
 from backend.tokenizer import train_tokenizer
 
+_READ = ("hindi", "marathi", "bangla", "english")  # named, so that another language changes no noise
 SIZES = {
     "qwen3": {"hidden_size": 256, "num_hidden_layers": 6, "tie_word_embeddings": False, "num_key_value_heads": 4},
     "qwen3-tied": {"hidden_size": 128, "num_hidden_layers": 4, "tie_word_embeddings": True, "num_key_value_heads": 2},
@@ -14,12 +15,17 @@ SIZES = {
 }
 
 
-def write_random_model(folder: Path, kind: str = "qwen3", vocab_size: int = 1024, languages: tuple[str, ...] = ()) -> Path:
-    """An untrained model of one of SIZES, with bf16 weights and a tokenizer of the languages' openings."""
+def write_random_model(
+    folder: Path, kind: str = "qwen3", vocab_size: int = 1024, languages: tuple[str, ...] = (), endless: bool = False
+) -> Path:
+    """An untrained model of one of SIZES, with bf16 weights and a tokenizer of four languages' openings.
+
+    The stories of an `endless` one, and of qwen3-slow, go on to their length.
+    """
     import torch
     from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Config
 
-    texts = [opening for name in language_names() for opening in load_language(name).openings()]
+    texts = [opening for name in _READ for opening in load_language(name).openings()]
     tokenizer = train_tokenizer(texts, vocab_size)
     size = SIZES[kind]
     torch.manual_seed(0)
@@ -33,8 +39,8 @@ def write_random_model(folder: Path, kind: str = "qwen3", vocab_size: int = 1024
         more = {"intermediate_size": 3 * size["hidden_size"], "head_dim": size["hidden_size"] // 4, "rope_theta": 10000.0}
         config = (LlamaConfig if kind == "llama" else Qwen3Config)(**size, **common, **more)
     model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
-    if kind == "qwen3-slow":
-        model.get_output_embeddings().weight.data[tokenizer.eos_id] = 0  # its stories go on to their length
+    if endless or kind == "qwen3-slow":
+        model.get_output_embeddings().weight.data[tokenizer.eos_id] = 0
     model.save_pretrained(folder)
     tokenizer.save(folder)
     codes = [load_language(name).code for name in languages]
