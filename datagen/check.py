@@ -103,6 +103,21 @@ def _check_plot(plot: Plot, groups: Groups, language: Language) -> Iterator[str]
     for name in PROMPT_ROLES:
         if name not in called:
             yield f"{plot.path}: never calls @{name}."
+    for role in plot.noun_roles:
+        sentences = (options for paragraph in plot.paragraphs for options in paragraph if not options.optional)
+        if not any(_always_names(role, options.phrasings, known, {**groups, **plot.groups}) for options in sentences):
+            yield f"{plot.path}: no sentence names {{{role}}} in all its phrasings, so a story may lack the prompt's noun; mend one."
+
+
+def _always_names(role: str, phrasings: list[Phrasing], known: set[str], groups: Groups) -> bool:
+    """Whether each of the phrasings that a plot with the roles `known` can draw says the role's word."""
+    return all(
+        _always_names(role, groups[phrasing.calls].phrasings if phrasing.calls in groups else [], known, groups)
+        if phrasing.calls
+        else role in {name for name, _ in phrasing.forms}
+        for phrasing in phrasings
+        if phrasing.roles <= known
+    )
 
 
 def _check_phrasing(phrasing: Phrasing, known: set[str] | None, groups: Groups, language: Language) -> Iterator[str]:

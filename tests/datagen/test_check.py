@@ -51,6 +51,13 @@ def test_a_plot_with_an_unknown_role_or_group_is_told(copied_english):
     assert "there is no group @thunderclap" in problems
 
 
+def test_a_plot_that_may_leave_out_the_noun_is_told(copied_english):
+    plot = copied_english / "plots" / "old_and_rusty.txt"
+    text = plot.read_text("utf-8")
+    plot.write_text(text.replace("thing*: vehicle", "thing: vehicle\nroad*: place"), "utf-8")
+    assert f"{plot}: no sentence names {{road}}" in "\n".join(check_language("english"))
+
+
 def test_a_plot_that_cannot_be_read_is_told(copied_english):
     plot = sorted((copied_english / "plots").glob("*.txt"))[0]
     line = append(plot, "- {hero was here.")
