@@ -9,7 +9,7 @@ from backend.errors import UserError
 from backend.languages import load_language
 from backend.slm.sampling import Sampling
 from backend.slm.shelf import Models
-from spaces.choice import choose_model
+from spaces.choice import choose_model, languages_written
 from spaces.labels import labels
 from spaces.opening import clean_opening, language_of
 from spaces.quota import Quota
@@ -19,6 +19,8 @@ from spaces.writing import Draft, draw_seed, write_stories
 
 def add_complete(models: Models, quota: Quota) -> None:
     """Add `/complete` to the Blocks under construction."""
+
+    written = languages_written(models)
 
     async def complete(
         opening: str,
@@ -34,7 +36,7 @@ def add_complete(models: Models, quota: Quota) -> None:
 
         Args:
             opening: how the story begins
-            language: the story's language, a folder of languages/: hindi, marathi, bangla, english
+            language: the story's language, a folder of languages/ that a model here writes, such as hindi
             model: a model of the app, or a Hub id of an allowed organisation; by default the largest for the language
             temperature: how daring the draw is, 0 to 5; 0 takes the likeliest
             top_k: how many likely tokens are in the draw; 0 for all
@@ -45,7 +47,7 @@ def add_complete(models: Models, quota: Quota) -> None:
             words = labels("english")
             load_language(language)
             text = clean_opening(opening)
-            spoken = language_of(text, language)
+            spoken = language_of(text, language, written=written)
             draft = Draft(choose_model(models, model, spoken), draw_seed(seed, words))
             sampling = Sampling(temperature, top_k, max_tokens=max_tokens)
             shown = None

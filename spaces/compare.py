@@ -15,7 +15,7 @@ from spaces.differences import bits_per_byte, differences_html
 from spaces.labels import labels
 from spaces.leaderboard_view import Leaderboard
 from spaces.opening import clean_opening, language_of
-from spaces.opening_fields import any_opening, language_field, opening_fields
+from spaces.opening_fields import any_opening, language_field, opening_fields, shown_language
 from spaces.saving import SAVE_JSON
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
@@ -72,11 +72,11 @@ def build(desk: Desk) -> None:
         hidden, same = gr.update(visible=False), gr.skip()
         try:
             text = clean_opening(text, page)
-            spoken = language_of(text, language, page)
+            spoken = language_of(text, language, page, desk.written)
             chosen = contenders(names, models_for(models, spoken), blind, words)
             first = draw_seed(seed, words)
             fight = Battle(spoken, text, sampling_of(settings), [Draft(name, first) for name in chosen], blind)
-            change = gr.update(value=spoken) if spoken != language else same
+            change = shown_language(desk, spoken, language)
             yield _shown(fight, words), None, gr.update(visible=True), hidden, "", "", [], hidden, change
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(chosen), words):

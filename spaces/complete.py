@@ -9,7 +9,7 @@ from spaces.desk import PRIVATE, Desk, note_html
 from spaces.labels import labels
 from spaces.model_field import model_field
 from spaces.opening import clean_opening, language_of
-from spaces.opening_fields import any_opening, language_field, opening_fields
+from spaces.opening_fields import any_opening, language_field, opening_fields, shown_language
 from spaces.saving import COPY, SAVE_JSON, SAVE_TEXT
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
@@ -56,13 +56,13 @@ def build(desk: Desk) -> None:
         idle = gr.update(visible=False)
         try:
             text = clean_opening(text, page)
-            spoken = language_of(text, language, page)
+            spoken = language_of(text, language, page, desk.written)
             name = choose_model(models, model, spoken, page)
             first = draw_seed(seed, words)
             sampling = sampling_of(settings)
             waking = () if models.loaded(name) else (words["loading"],)
             begun = story_html(text, "", load_language(spoken), waking, writing=True)
-            change = gr.update(value=spoken) if spoken != language else gr.skip()
+            change = shown_language(desk, spoken, language)
             yield begun, [], gr.update(visible=True), change, gr.skip()
             drafts = [Draft(name, first + index) for index in range(int(count))]
             owner = visitor_address(request)

@@ -27,6 +27,7 @@ class Desk:
     visits: Visits
     quota: Quota
     default_language: str
+    written: list[str]  # languages that a model here writes
     page_language: gr.State
     tabs: gr.Tabs | None = None
     labelled: list[tuple[str, Block]] = field(default_factory=list)
@@ -54,9 +55,9 @@ class Desk:
             _relabel(key, part, words, shown.get(part), self.other_choices[part]) for key, part in self.labelled
         ]
 
-    def languages(self) -> list[tuple[str, str]]:
-        """(native name, name) of every story language, the default first."""
-        names = sorted(language_names(), key=lambda name: name != self.default_language)
+    def languages(self, every: bool = False) -> list[tuple[str, str]]:
+        """(native name, name) of the languages that a model here writes, or of `every` one; the default first."""
+        names = sorted(language_names() if every else self.written, key=lambda name: name != self.default_language)
         return [(load_language(name).native_name, name) for name in names]
 
 

@@ -30,7 +30,7 @@ _MOST_CHECKED = 5000
 def build(desk: Desk) -> None:
     """The tab's parts and events."""
     words = desk.words
-    language = language_field(desk, "judge-")
+    language = language_field(desk, "judge-", every=True)
     opening = gr.Textbox(
         label=words["judge_opening"], lines=2, max_lines=6, elem_id="judge-opening", elem_classes="opening-field"
     )

@@ -1,9 +1,10 @@
 """What a visitor may type as an opening, and what is said when it will not do."""
 
 import unicodedata
+from collections.abc import Sequence
 
 from backend.errors import UserError
-from backend.languages import Language, language_names, load_language
+from backend.languages import language_names, load_language
 from spaces.labels import labels
 
 MAX_CHARACTERS = 1500
@@ -30,18 +31,18 @@ def clean_opening(text: str | None, page_language: str = "english") -> str:
     return text
 
 
-def language_of(text: str, chosen: str, page_language: str = "english") -> str:
+def language_of(text: str, chosen: str, page_language: str = "english", written: Sequence[str] = ()) -> str:
     """The chosen language when the text is in its script, else the one whose script it is in.
 
-    Raises UserError when no language here has that script.
+    Those that are `written`, for which there is a model, go before others of their script. Raises UserError when no
+    language here has that script.
     """
     letters = [c for c in text if c.isalpha()]
-    for name in (chosen, *language_names()):
+    for name in (chosen, *written, *language_names()):
         if 2 * sum(load_language(name).in_script(c) for c in letters) >= len(letters):
             return name
-    raise UserError(labels(page_language)["other_script"].format(scripts=", ".join(_scripts())))
+    raise UserError(labels(page_language)["other_script"].format(scripts=", ".join(_scripts(written or language_names()))))
 
 
-def _scripts() -> list[str]:
-    languages: list[Language] = [load_language(name) for name in language_names()]
-    return list(dict.fromkeys(language.script for language in languages))
+def _scripts(languages: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(load_language(name).script for name in languages))

@@ -11,10 +11,10 @@ from spaces.desk import PRIVATE, Desk
 EXAMPLES = 5
 
 
-def language_field(desk: Desk, prefix: str = "") -> gr.Radio:
-    """The choice of the story's language."""
+def language_field(desk: Desk, prefix: str = "", every: bool = False) -> gr.Radio:
+    """The choice of the story's language: of those that a model here writes, or of `every` one."""
     radio = gr.Radio(
-        desk.languages(), value=desk.default_language, label=desk.words["story_language"],
+        desk.languages(every), value=desk.default_language, label=desk.words["story_language"],
         elem_id=f"{prefix}language", elem_classes="languages", scale=3,
     )  # fmt: skip
     return desk.label("story_language", radio)
@@ -37,6 +37,11 @@ def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> gr.Textb
     desk.label("opening", text)
     desk.label("examples", examples)
     return text
+
+
+def shown_language(desk: Desk, spoken: str, chosen: str) -> dict:
+    """The update of the choice when an opening is in another language than the chosen one."""
+    return gr.update(value=spoken) if spoken != chosen and spoken in desk.written else gr.skip()
 
 
 def any_opening(language: str) -> str:

@@ -8,6 +8,7 @@ from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
 from spaces import compare, complete, judge, prompts, tokens
 from spaces.api import add_complete
+from spaces.choice import first_language, languages_written
 from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
 from spaces.quota import Quota
@@ -15,15 +16,13 @@ from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
 TABS = (complete, compare, tokens, prompts, judge)
-DEFAULT_LANGUAGE = "hindi"
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 
 
 def build_page(models: Models, quota: Quota) -> gr.Blocks:
     """The whole app as Blocks, over the given models."""
-    default = DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in language_names() else language_names()[0]
     with gr.Blocks(title=labels("english")["title"], analytics_enabled=False) as page:
-        desk = Desk(models, Visits(), quota, default, gr.State("english"))
+        desk = Desk(models, Visits(), quota, first_language(models), languages_written(models), gr.State("english"))
         with gr.Row(elem_id="top"):
             masthead = gr.HTML(_masthead(desk.words), elem_id="masthead")
             switch = gr.Dropdown(

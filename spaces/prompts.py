@@ -34,7 +34,7 @@ def build(desk: Desk) -> None:
     first = _drawn(desk.default_language, "2+", dice)
     prompt_state = gr.State(first)
     with gr.Row(elem_classes="stack"):
-        language = language_field(desk, "prompts-")
+        language = language_field(desk, "prompts-", every=True)
         complexity = gr.Radio(
             list(COMPLEXITIES), value=first.complexity, label=words["complexity"], info=words["complexity_info"],
             elem_id="complexity", elem_classes="languages", scale=3,

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 
 from backend.errors import UserError
 from backend.slm.shelf import Models
-from spaces.choice import models_for
+from spaces.choice import first_language, models_for
 from spaces.completions_api import completions_router
-from spaces.page import DEFAULT_LANGUAGE, build_page
+from spaces.page import build_page
 from spaces.quota import Quota
 from spaces.theme import HEAD, css, theme
 
@@ -71,7 +71,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _warm(models: Models) -> None:
     """Load the model that most visitors meet first, so that the first story need not wait for it."""
-    for name in models_for(models, DEFAULT_LANGUAGE)[:1]:
+    for name in models_for(models, first_language(models))[:1]:
         try:
             with models.lend(name):
                 pass

@@ -46,7 +46,7 @@ def build(desk: Desk) -> None:
             words, stopped = labels(page), visits.begin(request.session_hash)
             try:
                 text = clean_opening(text, page)
-                spoken = language_of(text, language, page)
+                spoken = language_of(text, language, page, desk.written)
                 draft = Draft(choose_model(models, model, spoken, page), draw_seed(seed, words))
                 if not models.loaded(draft.model):
                     yield message_html(words["loading"])
