@@ -13,6 +13,7 @@ COMMANDS = {
     "tell": "datagen.tell",
     "corpus": "datagen.corpus",
     "stories": "datagen.stories",
+    "merge": "datagen.merge",
     "status": "datagen.progress",
     "export": "datagen.export",
     "push": "datagen.push",

@@ -27,7 +27,7 @@ def records(journal: Journal) -> Iterator[dict]:
         yield {
             "id": id_,
             **words,
-            "prompt": template.format_map(words) if template else words.get("prompt"),
+            "prompt": words.get("prompt") or (template.format_map(words) if template else None),
             "story": text,
             "provider": provider,
             "model": model,
