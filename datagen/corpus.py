@@ -32,10 +32,11 @@ def whole_stories(language: Language, held_out: bool) -> list[dict]:
     return [row for number, row in enumerate(rows) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
 
 
-def told_stories(name: str, count: int, seed: int, renamed: float, plots: int) -> Iterator[str]:
+def told_stories(name: str, count: int, seed: int, renamed: float, plots: int, preludes: float = 0.0) -> Iterator[str]:
     """Plain stories of the storyteller, from the plots that carry best.
 
-    In a share of them the people bear other names, some of them made up.
+    In a share of them the people bear other names, some of them made up. A share begins with a prelude, a sentence
+    that the plot does not ask for: from it a model learns to go on from any opening with those whom it names.
     """
     teller, names, dice = load_storyteller(name), Names(load_words(name)), Random(seed)
     chosen = carrying_plots(teller, plots)
@@ -44,7 +45,7 @@ def told_stories(name: str, count: int, seed: int, renamed: float, plots: int) -
     told = (prompt for prompt in prompts.range(0, len(prompts)) if teller.words.find("nouns", prompt.noun).kind in kinds)
     for prompt in islice(told, count):
         words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
-        story = teller.say(*teller.cast(*words, prompt.text, chosen), plain=True)
+        story = teller.say(*teller.cast(*words, prompt.text, chosen), plain=True, prelude=dice.random() < preludes)
         yield names.rename(story, names.found(story), dice) if dice.random() < renamed else story
 
 
@@ -83,9 +84,10 @@ def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
 @click.option("--repeats", default=20, show_default=True, type=click.IntRange(min=0), help="of each whole story")
 @click.option("--plots", default=1000, show_default=True, type=click.IntRange(min=1), help="only the plots that carry best")
 @click.option("--renamed", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share of told stories with other names")
+@click.option("--preludes", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share that begins like any story")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-def corpus(languages: tuple[str, ...], count: int, repeats: int, plots: int, renamed: float, seed: int, out: Path) -> None:
+def corpus(languages: tuple[str, ...], count: int, repeats: int, plots: int, renamed: float, preludes: float, seed: int, out: Path) -> None:
     """Write OUT/train/LANGUAGE.jsonl and OUT/held-out/LANGUAGE.jsonl."""
     for name in languages:
         language = load_language(name)
@@ -93,7 +95,7 @@ def corpus(languages: tuple[str, ...], count: int, repeats: int, plots: int, ren
             raise UserError(f"{name} has {len(Prompts(name))} prompts a seed; ask for at most as many with --count.")
         total = count + repeats * len(whole_stories(language, held_out=False))
         stories: list[str] = []
-        for source in (told_stories(name, count, seed, renamed, plots), repeated_stories(name, repeats, seed)):
+        for source in (told_stories(name, count, seed, renamed, plots, preludes), repeated_stories(name, repeats, seed)):
             for story in tqdm(source, desc=name, unit=" stories", initial=len(stories), total=total, disable=not sys.stderr.isatty()):
                 stories.append(story)
         Random(seed).shuffle(stories)

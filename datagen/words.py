@@ -35,6 +35,18 @@ class Word(dict):
     def __hash__(self) -> int:
         return hash(self["word"])
 
+    def introduced(self) -> "Word":
+        """The word as it goes on being called: a form that brings it in for the first time is that of one already known."""
+        known = Word.__new__(Word)
+        known.update(self)
+        known.kind, known.gender, known.path, known.line = self.kind, self.gender, self.path, self.line
+        for form in self:
+            if form in ("a", "A"):
+                known[form] = self["the" if form == "a" else "The"]
+            elif form.startswith("a_"):
+                known[form] = self[form[2:]]
+        return known
+
     def agree(self, form: str, gender: str) -> str:
         """The form of an adjective beside a noun of this gender: `form_gender`, else `form`, else the gender's own."""
         for name in (f"{form}_{gender}", form, gender):

@@ -80,11 +80,16 @@ class Storyteller:
         genders = {role: self._gender_index.get(word.gender, 0) for role, word in roles.items()}
         return plot, Scene(tuple(roles), roles, genders, dice)
 
-    def say(self, plot: Plot, scene: Scene, plain: bool = False) -> str:
-        """The story of a cast plot; `plain` leaves out the lines that only bring in the prompt's verb or adjective."""
+    def say(self, plot: Plot, scene: Scene, plain: bool = False, prelude: bool = False) -> str:
+        """The story of a cast plot.
+
+        `plain` leaves out the lines that only bring in the prompt's verb or adjective. A `prelude` is a sentence of
+        any story, which comes before the plot's own first and brings in those of whom it speaks.
+        """
         paragraphs = []
         said: set[str] = set(_SAID_ONCE) if plain else set()
         used: set[Phrasing] = set()
+        first = self._prelude(scene) if prelude else ""
         for paragraph in plot.paragraphs:
             sentences = []
             for options in paragraph:
@@ -102,9 +107,22 @@ class Storyteller:
                 used.add(phrasing)
                 said |= phrasing.roles
                 sentences.append(_capitalise(phrasing.say(scene)))
+            if first:
+                sentences.insert(0, first)
+                first = ""
             if sentences:
                 paragraphs.append(" ".join(sentences))
         return "\n\n".join(paragraphs)
+
+    def _prelude(self, scene: Scene) -> str:
+        """A line of the group @prelude, nothing in a language that has none; its roles are known from then on."""
+        phrasing = _choose(self.groups["prelude"], scene, set()) if "prelude" in self.groups else None
+        if phrasing is None:
+            return ""
+        said = _capitalise(phrasing.say(scene))
+        for role in phrasing.roles:
+            scene.roles[role] = scene.roles[role].introduced()
+        return said
 
     def _group(self, plot: Plot, name: str) -> Options:
         group = plot.groups.get(name) or self.groups.get(name)

@@ -86,3 +86,17 @@ def test_agreement_choice_and_conditions():
     assert compile_phrasing("{hero} [hero:गया|गई]।", "", ("m", "f")).say(scene) == f"{hero['word']} गई।"
     assert compile_phrasing(f"[if hero={hero.kind},elder] वह आई।", "", ("m", "f")).fits(scene)
     assert not compile_phrasing("[if hero=vehicle] वह आई।", "", ("m", "f")).fits(scene)
+
+
+@pytest.mark.parametrize("name", [name for name in language_names() if "prelude" in load_storyteller(name).groups])
+def test_whoever_the_prelude_has_brought_in_is_not_brought_in_again(name):
+    teller = load_storyteller(name)
+    begun = 0
+    for prompt in Prompts(name, seed=3).range(0, 300):
+        plot, scene = teller.cast(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, prompt.text)
+        hero = scene.roles["hero"]
+        story = teller.say(plot, scene, prelude=True)
+        begun += scene.roles["hero"] is not hero
+        if hero["a"] not in (hero["word"], hero["the"]):
+            assert story.count(hero["a"]) < 2, story
+    assert begun > 250
