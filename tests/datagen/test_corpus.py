@@ -21,6 +21,15 @@ def test_a_renamed_person_bears_the_new_name_everywhere_with_its_endings():
     assert told == story.replace("মিনার ", f"{new}র ").replace("মিনাকে", f"{new}কে").replace("মিনা ", f"{new} ").replace("মিনা!", f"{new}!")
 
 
+def test_a_name_that_ends_in_a_consonant_is_renamed_with_its_endings():
+    names = Names(load_words("tamil"))
+    told = names.rename("அருண் சிரித்தான். அருணை அருணுக்கும் தெரியும். அருணா இல்லை, அருண்!", {"அருண்": "m"}, Random(0), made_up=0)
+    new = told.split()[0]
+    assert new != "அருண்" and new.endswith("்")
+    stem = new[:-1]
+    assert told == f"{new} சிரித்தான். {stem}ை {stem}ுக்கும் தெரியும். அருணா இல்லை, {new}!"
+
+
 def test_a_new_name_keeps_gender_and_ending():
     words = load_words("hindi")
     names = Names(words)
