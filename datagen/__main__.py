@@ -15,6 +15,9 @@ COMMANDS = {
     "stories": "datagen.stories",
     "merge": "datagen.merge",
     "status": "datagen.progress",
+    "dead": "datagen.dead",
+    "retry": "datagen.dead",
+    "recheck": "datagen.recheck",
     "export": "datagen.export",
     "push": "datagen.push",
 }

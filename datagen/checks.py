@@ -173,6 +173,7 @@ class StoryReader:
 
     def __init__(self, min_words: int = MIN_WORDS, max_words: int = MAX_WORDS, reject: tuple[str, ...] = (), allow: tuple[str, ...] = ()):
         """Checks named in `reject` reject too, those in `allow` only note. Raises UserError for an unknown name."""
+        self.options = {"min_words": min_words, "max_words": max_words, "reject": reject, "allow": allow}
         for name in (*reject, *allow):
             if name not in CHECKS:
                 raise UserError(f"There is no check '{name}'; there are {', '.join(CHECKS)}.")

@@ -49,6 +49,7 @@ def stories(
     )
     with Journal.create_or_open(path) as journal:
         enter_plan(plan, journal)
+        journal.set_meta("checks", reader.options)
         if choice.provider not in STORYTELLER:
             price = price_of(choice.model or "", settings.prices)
             confirm(estimate(items_of(plan, journal), prompts_left(journal), expected_tokens(language, complexity), price), choice)

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import filelock
@@ -66,7 +67,7 @@ class Journal(JournalView):
         with self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (_json(run),))
-            self._tally(tallies)
+            self.add_to_tallies(tallies)
 
     def save(self, entries: list[Entry], tallies: dict[str, float] | None = None) -> list[Entry]:
         """Commit attempts and the states they lead to; returns the accepted entries whose `key` is somebody else's.
@@ -127,7 +128,7 @@ class Journal(JournalView):
             changed,
         )
         self.connection.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", attempts)
-        self._tally(tally)
+        self.add_to_tallies(tally)
         return duplicates
 
     def bury(self, ids: list[str]) -> None:
@@ -141,7 +142,20 @@ class Journal(JournalView):
             reasons = self.connection.execute(
                 "SELECT reason, count(*) FROM items WHERE id IN (SELECT value FROM json_each(?)) GROUP BY reason", (_json(ids),)
             ).fetchall()
-            self._tally({"dead": len(ids), **{f"dead: {reason}": count for reason, count in reasons}})
+            self.add_to_tallies({"dead": len(ids), **{f"dead: {reason}": count for reason, count in reasons}})
+
+    def retry(self, reasons: Sequence[str] = ()) -> int:
+        """Put dead items, all or those of some reasons, back to be asked again, and return how many; their attempts are kept."""
+        where, values = "state = 'dead'", ()
+        if reasons:
+            where, values = f"{where} AND reason IN (SELECT value FROM json_each(?))", (_json(list(reasons)),)  # noqa: S608
+        with self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            counts = self.connection.execute(f"SELECT reason, count(*) FROM items WHERE {where} GROUP BY reason", values).fetchall()  # noqa: S608
+            self.connection.execute(f"UPDATE items SET state = 'pending', forgiven = attempts, ended_at = NULL WHERE {where}", values)  # noqa: S608
+            total = sum(count for _, count in counts)
+            self.add_to_tallies({"dead": -total, **{f"dead: {reason}": -count for reason, count in counts}})
+        return total
 
     def _insert(self, rows: list[tuple]) -> None:
         self.connection.executemany(
@@ -160,7 +174,8 @@ class Journal(JournalView):
         row = self.connection.execute("SELECT id FROM items WHERE key = ? AND state = 'accepted'", (key,)).fetchone()
         return row[0] if row else None
 
-    def _tally(self, tally: dict[str, float]) -> None:
+    def add_to_tallies(self, tally: dict[str, float]) -> None:
+        """Add to the running sums, within a transaction of the caller's."""
         self.connection.executemany(
             "INSERT INTO tallies VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = value + excluded.value",
             list(tally.items()),

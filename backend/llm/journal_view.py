@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -68,3 +68,16 @@ class JournalView:
     def accepted(self, columns: str = "*") -> Iterator[tuple]:
         """Rows of the accepted items in the order of their arrival, a few at a time in memory."""
         return self.connection.execute(f"SELECT {columns} FROM items WHERE state = 'accepted' ORDER BY number")  # noqa: S608
+
+    def dead(self, reasons: Sequence[str] = (), limit: int | None = None) -> Iterator[tuple]:
+        """(id, reason, detail, attempts, record, answer) of dead items by reason; detail and raw answer of the last attempt."""
+        where, values = "", (-1 if limit is None else limit,)
+        if reasons:
+            where, values = "AND reason IN (SELECT value FROM json_each(?))", (json.dumps(list(reasons)), *values)
+        return self.connection.execute(
+            "SELECT id, items.reason, attempts.detail, items.attempts, record, attempts.answer"  # noqa: S608
+            f" FROM (SELECT * FROM items WHERE state = 'dead' {where} ORDER BY reason, number LIMIT ?) AS items"
+            " LEFT JOIN attempts ON attempts.rowid = (SELECT max(rowid) FROM attempts WHERE item = items.number)"
+            " ORDER BY items.reason, items.number",
+            values,
+        )
