@@ -30,7 +30,7 @@ _SUSPECT = re.compile(r"[\\*#`<>&_\ufeff\u00ad\u200b\u2028\u2029\x00-\x09\x0b-\x
 _INVISIBLE = re.compile(r"[\ufeff\u00ad\u200b\u2060\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ESCAPED_LETTER = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*{1,3}|(?<!\w)_{1,3})(?=\S)(.+?)(?<=\S)\1(?!(?<=_)\w)")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[*•][ \t]+|>[ \t]?|[-=*_]{3,}[ \t]*$)", re.MULTILINE)
 _HEADING = re.compile(r"(?:#{1,6}\s|\*\*[^*]+\*\*$|(?:title|शीर्षक|শিরোনাম)\b)", re.IGNORECASE)
 _SAYS_STORY = re.compile(r"here(?:'s| is)|sure|certainly|of course|story|कहानी|गोष्ट|कथा|গল্প|যেমন|यहाँ|येथे|এখানে", re.IGNORECASE)
@@ -59,7 +59,8 @@ def _unwrap(text: str, finish_reason: str) -> str:
         return _story(json.loads(text[start : end + 1], strict=False))
     except ValueError:
         pass
-    if end < start or finish_reason == "length":
+    # A closing quote at the very end closes the story, and only braces are lacking; else the rest of it is.
+    if finish_reason == "length" or (end < start and not text.endswith('"')):
         raise Rejected("truncated", text[-80:])
     repaired = json_repair.loads(text[start:])
     if not isinstance(repaired, dict):
