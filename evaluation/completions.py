@@ -78,6 +78,8 @@ def read_rows(path: Path) -> list[dict]:
             rows = json.loads(text)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{error.lineno} is not JSON: {error.msg}.") from None
+        except RecursionError:
+            raise UserError(f"{path} nests lists too deeply to be stories; give a JSON list of objects.") from None
     else:
         rows = []
         for number, line in enumerate(text.splitlines(), start=1):
@@ -107,13 +109,15 @@ def _as_completion(path: Path, number: int, row: dict, language: str | None, mod
     named = row.get("language") or language
     if not named:
         raise UserError(f"{path}, row {number}, does not say its language; give it with --language.")
-    place = _PAPER_ID.match(str(row.get("ID", "")))
+    place, index = _PAPER_ID.match(str(row.get("ID", ""))), row.get("index", 0)
+    if not isinstance(index, int):
+        raise UserError(f"{path}, row {number}, has the index {index!r:.40}, which is no whole number.")
     return Completion(
         opening=opening,
         completion=text,
         model=str(row.get("model") or model or Path(path).stem),
-        language=as_language(named).name,
-        index=int(place.group(2)) - 1 if place else int(row.get("index", 0)),
+        language=as_language(str(named)).name,
+        index=int(place.group(2)) - 1 if place else index,
         seed=row.get("seed"),
         finished=row.get("finished"),
     )

@@ -17,6 +17,7 @@ from spaces.leaderboard_view import Leaderboard
 from spaces.opening import clean_opening, language_of
 from spaces.opening_fields import any_opening, language_field, opening_fields, shown_language
 from spaces.saving import SAVE_JSON
+from spaces.scrolling import into_view
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
@@ -139,6 +140,7 @@ def build(desk: Desk) -> None:
     inputs = [opening, language, names, blind, seed, desk.page_language, *fields]
     outputs = [stories, battle, stop, ballot, said, table, rows, after, language]
     run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
+    gr.on([tell.click, surprise.click], None, None, None, js=into_view("tell", "compare-stories"), **PRIVATE)
     gr.on([tell.click, opening.submit], on_tell, inputs, outputs, **run)
     surprise.click(any_opening, language, opening, **PRIVATE).then(on_tell, inputs, outputs, **run)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)

@@ -11,6 +11,7 @@ from spaces.model_field import model_field
 from spaces.opening import clean_opening, language_of
 from spaces.opening_fields import any_opening, language_field, opening_fields, shown_language
 from spaces.saving import COPY, SAVE_JSON, SAVE_TEXT
+from spaces.scrolling import into_view
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
@@ -23,7 +24,7 @@ LABEL = "tab_complete"
 def build(desk: Desk) -> None:
     """The tab's parts and events."""
     models, visits, words = desk.models, desk.visits, desk.words
-    with gr.Row():
+    with gr.Row(elem_classes="teller"):
         language = language_field(desk)
         model = model_field(desk, language)
     opening = opening_fields(desk, language)
@@ -87,6 +88,7 @@ def build(desk: Desk) -> None:
     outputs = [story, rows, stop, language, after]
     # No limit here: every story joins the engine's own batch at once, and Stop reaches it there.
     run = {"outputs": outputs, "concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
+    gr.on([write.click, surprise.click, again.click], None, None, None, js=into_view("write", "story"), **PRIVATE)
     gr.on([write.click, opening.submit], on_write, inputs, **run)
     again.click(lambda: "", None, seed, **PRIVATE).then(on_write, inputs, **run)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)

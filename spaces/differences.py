@@ -27,7 +27,7 @@ def bits_per_byte(models: Models, judge: str, draft: Draft, opening: str) -> flo
 def differences_html(drafts: list[Draft], titles: list[str], surprise: list[list[float | None]] | None, words: dict) -> str:
     """A table, one column a story. `surprise[i][j]` is story j under model i; None for the whole while it is computed."""
     rows = [
-        (words["length"], [f"{len(d.text.split())} {words['words']}, {d.tokens} {words['tokens']}" for d in drafts]),
+        (words["length"], [f"{len(d.text.split())} {words['words']}\n{d.tokens} {words['tokens']}" for d in drafts]),
         (words["speed"], [f"{d.tokens / d.seconds:,.0f}" if d.seconds and d.tokens > 1 else "–" for d in drafts]),
     ]
     if surprise is not None:
@@ -36,7 +36,11 @@ def differences_html(drafts: list[Draft], titles: list[str], surprise: list[list
             rows.append((words["surprise_under"].format(model=name), cells))
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
     body = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{html.escape(cell)}</td>" for cell in cells)}</tr>'
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(_cell(cell) for cell in cells)}</tr>'
         for name, cells in rows
     )
     return f'<div class="scroll"><table class="facts"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return "<td>" + html.escape(text).replace("\n", "<br>") + "</td>"

@@ -1,7 +1,6 @@
 """The judge tab: a story, or a file of them, scored by an LLM that the operator allows, or by the offline quick check."""
 
 import asyncio
-import unicodedata
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,11 +8,12 @@ import gradio as gr
 
 from backend.errors import UserError
 from backend.llm.provider import ProviderError
-from evaluation.completions import Completion, read_completions
+from evaluation.completions import Completion
 from evaluation.judge import estimate, questions
 from evaluation.quick_check import quick_check
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields
+from spaces.judged import pasted, uploaded
 from spaces.judging import Judging, judge_all
 from spaces.labels import labels
 from spaces.opening_fields import language_field
@@ -22,7 +22,6 @@ from spaces.score_view import checked_html, checked_many, judged_html, judged_ma
 from spaces.story import message_html
 
 LABEL = "tab_judge"
-_LONGEST = 12_000  # characters of a story
 _MOST_JUDGED = 300  # stories of one batch for an endpoint
 _MOST_CHECKED = 5000
 
@@ -32,8 +31,9 @@ def build(desk: Desk) -> None:
     words = desk.words
     language = language_field(desk, "judge-", every=True)
     opening = gr.Textbox(
-        label=words["judge_opening"], lines=2, max_lines=6, elem_id="judge-opening", elem_classes="opening-field"
-    )
+        label=words["judge_opening"], placeholder=words["judge_opening_placeholder"], lines=2, max_lines=6,
+        elem_id="judge-opening", elem_classes="opening-field",
+    )  # fmt: skip
     desk.label("judge_opening", opening)
     story = gr.Textbox(
         label=words["judge_story"], placeholder=words["judge_story_placeholder"], lines=6, max_lines=20,
@@ -60,7 +60,7 @@ def build(desk: Desk) -> None:
         words, stopped = labels(page), desk.visits.begin(request.session_hash)
         hidden = gr.update(visible=False)
         try:
-            item = _completion(opening, story, language, words)
+            item = pasted(opening, story, language, words)
             if who == OFFLINE:
                 yield checked_html(quick_check(item.opening, item.completion, item.language), words), hidden
                 return
@@ -121,7 +121,7 @@ class _Batch:
     def on_upload(self, file, language, who, rubric, repeats, page):
         """Outputs: stories, run, result, save."""
         try:
-            stories = read_completions(Path(file), language)
+            stories = uploaded(Path(file), language, labels(page))
         except UserError as error:
             # The file's name is told, not where the server keeps it.
             said = str(error).replace(str(Path(file).parent) + "/", "")
@@ -190,17 +190,6 @@ def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch
 
     outputs = [*fields, batch.stories, batch.run, batch.result, batch.fold, desk.tabs]
     button.click(receive, [rows, desk.page_language], outputs, **PRIVATE)
-
-
-def _completion(opening: str, story: str, language: str, words: dict) -> Completion:
-    opening, story = (unicodedata.normalize("NFC", (text or "").strip()) for text in (opening, story))
-    if not story:
-        raise UserError(words["judge_empty"])
-    if len(opening) + len(story) > _LONGEST:
-        raise UserError(words["judge_too_long"].format(limit=_LONGEST))
-    if opening and story.startswith(opening):
-        story = story[len(opening) :]
-    return Completion(opening, story, "", language)
 
 
 def _progress(state: Judging, words: dict) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from backend.errors import UserError
 from backend.languages import language_names, load_language
 from spaces.labels import labels
+from spaces.typed import typed
 
 MAX_CHARACTERS = 1500
-_JOINERS = "\u200c\u200d"
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def clean_opening(text: str | None, page_language: str = "english") -> str:
@@ -21,8 +20,7 @@ def clean_opening(text: str | None, page_language: str = "english") -> str:
     text = unicodedata.normalize("NFC", text or "")
     if len(text) > MAX_CHARACTERS:
         raise UserError(words["too_long"].format(count=len(text), limit=MAX_CHARACTERS))
-    kept = (c if c in "\n\t" or c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " for c in text)
-    paragraphs = [" ".join(paragraph.split()) for paragraph in "".join(kept).split("\n\n")]
+    paragraphs = [" ".join(paragraph.split()) for paragraph in typed(text).split("\n\n")]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     if not text:
         raise UserError(words["empty"])

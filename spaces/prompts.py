@@ -20,6 +20,7 @@ from spaces.opening_fields import language_field
 from spaces.prompt_view import KINDS, prompt_html, told_html
 from spaces.saving import SAVE_LINES
 from spaces.story import message_html
+from spaces.typed import typed
 
 LABEL = "tab_prompts"
 _LISTS = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives", "feature": "features"}
@@ -94,7 +95,7 @@ def build(desk: Desk) -> None:
         words, stopped = labels(page), visits.begin(request.session_hash)
         hidden = gr.update(visible=False)
         try:
-            if not text.strip() or len(text) > _LONGEST_PROMPT:
+            if len(text) > _LONGEST_PROMPT or not (text := typed(text)):
                 raise UserError(words["prompt_length"].format(limit=_LONGEST_PROMPT))
             yield message_html(words["asking"]), [], gr.update(visible=True), hidden
             if who == OFFLINE:

@@ -53,7 +53,8 @@ def build_app(models: Models) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(completions_router(models, quota))
     return gr.mount_gradio_app(
-        app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False
+        app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False,
+        max_file_size="32mb",
     )
 
 

@@ -13,6 +13,7 @@ from spaces.labels import labels
 from spaces.model_field import model_field
 from spaces.opening import clean_opening, language_of
 from spaces.opening_fields import language_field, opening_fields
+from spaces.scrolling import into_view
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html
 from spaces.token_pieces import pieces
@@ -77,5 +78,6 @@ def build(desk: Desk) -> None:
 
     inputs = [opening, language, model, seed, desk.page_language, *fields]
     run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
+    gr.on([go_on.click, look.click], None, None, None, js=into_view("look-and-tell", "tokens"), **PRIVATE)
     gr.on([go_on.click, opening.submit], looking(True), inputs, shown, **run)
     look.click(looking(False), inputs, shown, **run)

@@ -54,7 +54,7 @@ def resolve(name: str, local: bool = True, report: Report | None = None) -> Mode
     hub_name = read_name(name)
     if hub_name is None or (local and Path(name).exists()):
         raise UserError(
-            f"'{name}' is neither a bundled model ({', '.join(bundled) or 'there is none'}), nor "
+            f"'{name[:80]}' is neither a bundled model ({', '.join(bundled) or 'there is none'}), nor "
             f"{'a model folder, nor ' if local else ''}a Hub id of the form ORG/NAME; choose one of these."
         )
     path, commit = download(hub_name, report)

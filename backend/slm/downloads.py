@@ -19,6 +19,7 @@ _TOKENIZERS = {"sarvam": "sarvamai/sarvam-1", "sutra": "TWO/sutra-mlt256-v2", "t
 _NAME = re.compile(
     r"(?:https://huggingface\.co/)?([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(?:blob|resolve|tree)/([\w.-]+))?(?:/(.+\.pt))?/?(?:\?.*)?"
 )
+_LONGEST_NAME = 300  # characters; of a repository the Hub allows 96
 _STOCK = ["*.safetensors", "*.json", "README.md"]
 
 Report = Callable[[int, int], None]  # bytes that have come, bytes in all
@@ -35,7 +36,7 @@ class HubName:
 
 def read_name(text: str) -> HubName | None:
     """`ORG/NAME[@REVISION][/FILE.pt]`, or an address of the Hub; None for anything else."""
-    match = _NAME.fullmatch(unquote(text.strip()))
+    match = _NAME.fullmatch(unquote(text.strip())) if len(text) <= _LONGEST_NAME else None
     if not match:
         return None
     repo, revision, branch, file = match.groups()

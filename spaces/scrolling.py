@@ -1,0 +1,19 @@
+"""Bringing the story into view on a small screen, where it begins below the edge."""
+
+_SHOW = """() => {{
+  if (innerWidth > 640) return;
+  document.activeElement?.blur();  // puts the keyboard away
+  const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+  let waited = 0;
+  const timer = setInterval(() => {{
+    const begun = document.querySelector('#{output} .story');
+    if (!begun && ++waited < 100) return;
+    clearInterval(timer);
+    if (begun) document.querySelector('#{button}').scrollIntoView({{behavior, block: 'start'}});
+  }}, 100);
+}}"""
+
+
+def into_view(button: str, output: str) -> str:
+    """The script that puts a button at the top of a phone's screen, once there is a story below it, in `output`."""
+    return _SHOW.format(button=button, output=output)
