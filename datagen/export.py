@@ -1,24 +1,34 @@
-"""`python -m datagen export`: the accepted stories of a journal as a dataset in Parquet or JSON lines."""
+"""`python -m datagen export`: the accepted stories of a journal as a dataset in Parquet or JSON lines, with its card."""
 
+import gzip
+import heapq
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 
 import click
+import numpy as np
 import orjson
 from tqdm import tqdm
 
 from backend.errors import UserError
-from backend.llm.journal import Journal
-from datagen.shards import FORMATS, Shards
+from backend.llm.journal import JournalView
+from datagen.data_card import Exported, data_card
+from datagen.near_duplicates import NearDuplicates, near_duplicates
+from datagen.shards import FORMATS, SCHEMA, Shards
+from datagen.split import validation_rows
 
 _COLUMNS = "id, record, text, facts, provider, model, ended_at, attempts, input_tokens, output_tokens, cost"
+_SIMILAR = 0.8  # what may not lie on two sides of the split, where near-duplicates are not dropped
+_EXAMPLES = 3
 
 
-def records(journal: Journal) -> Iterator[dict]:
+def records(journal: JournalView) -> Iterator[dict]:
     """The accepted stories as rows of the dataset."""
     templates = journal.meta("templates", {})
     for id_, record, text, facts, provider, model, ended_at, attempts, tokens_in, tokens_out, cost in journal.accepted(_COLUMNS):
@@ -31,36 +41,117 @@ def records(journal: Journal) -> Iterator[dict]:
             "story": text,
             "provider": provider,
             "model": model,
-            "created_at": datetime.fromtimestamp(ended_at, UTC).isoformat(timespec="seconds"),
+            "created_at": datetime.fromtimestamp(int(ended_at), UTC),
             "attempts": attempts,
             "input_tokens": tokens_in,
             "output_tokens": tokens_out,
             "cost": cost,
-            "checks": orjson.loads(facts)["checks"] if facts else [],
+            "checks": orjson.loads(facts).get("checks", []) if facts else [],
         }
+
+
+@dataclass(frozen=True)
+class Places:
+    """What becomes of each accepted story, by its place; with no arrays, all are for training."""
+
+    ids: list[str] = field(default_factory=list)
+    found: NearDuplicates | None = None
+    drops: bool = False
+    validation: np.ndarray | None = None
+
+    def kept_for(self, place: int) -> int:
+        """The place of the story that this one is dropped for, its own when it stays."""
+        return int(self.found.kept[place]) if self.drops else place
+
+    def split(self, place: int) -> str:
+        """The split of a story that stays."""
+        return "validation" if self.validation is not None and self.validation[place] else "train"
+
+
+def sort_out(journal: JournalView, threshold: float, validation: float, seed: int, total: int) -> Places:
+    """Compare all stories with each other and share them out; done without any comparing where both are 0."""
+    if not threshold and not validation:
+        return Places()
+    ids: list[str] = []
+
+    def texts() -> Iterator[str]:
+        for id_, text in _bar(journal.accepted("id, text"), total, "Comparing"):
+            ids.append(id_)
+            yield text
+
+    found = near_duplicates(texts(), threshold or _SIMILAR)
+    staying = np.flatnonzero(found.kept == np.arange(len(ids))) if threshold else np.arange(len(ids))
+    sides = np.zeros(len(ids), bool)
+    sides[staying] = validation_rows([ids[place] for place in staying], found.cluster[staying], validation, seed)
+    return Places(ids, found, bool(threshold), sides)
 
 
 @click.command()
 @click.argument("journal", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="a folder; an earlier export there is replaced")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
+@click.option("--near-duplicates", "threshold", default=0.8, show_default=True, type=click.FloatRange(0, 1), help="drop stories as similar as this to one that is kept; 0 drops none")
+@click.option("--validation", default=0.01, show_default=True, type=click.FloatRange(0, 0.5), help="share of the stories; near-duplicates lie on one side")
+@click.option("--seed", default=0, show_default=True, help="of the split")
 @click.option("--rows-a-file", default=200_000, show_default=True, type=click.IntRange(min=1))
-def export(journal: Path, out: Path, form: str, rows_a_file: int) -> None:
+def export(journal: Path, out: Path, form: str, threshold: float, validation: float, seed: int, rows_a_file: int) -> None:
     """Write the accepted stories of a journal as a dataset."""
     if out.exists() and any(out.iterdir()) and not (out / "dataset.json").exists():
         raise UserError(f"{out} exists and is no export of this command; choose another --out, nothing was written.")
     temporary = out.with_name(f".{out.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
-    with Journal.read(journal) as opened:
+    with JournalView.open(journal) as opened:
+        opened.connection.execute("BEGIN")  # one state of the journal throughout, also while a run goes on
         total = int(opened.tallies().get("accepted", 0))
         if not total:
             raise UserError(f"{journal} holds no accepted story yet; `python -m datagen status {journal}` says how far it is.")
         (temporary / "data").mkdir(parents=True)
-        shards = Shards(temporary / "data", "train", form, rows_a_file)
-        for row in tqdm(records(opened), total=total, unit=" stories", unit_scale=True, disable=not sys.stderr.isatty()):
-            shards.add(row)
-        shards.close()
-    (temporary / "dataset.json").write_text(json.dumps({"stories": total}), "utf-8")
+        places = sort_out(opened, threshold, validation, seed, total)
+        exported = _write(temporary, opened, places, form, rows_a_file, total)
+        exported.threshold = threshold
+        (temporary / "README.md").write_text(data_card(out.name, exported, opened, SCHEMA, FORMATS[form].suffix), "utf-8")
+    kept = sum(exported.rows.values())
+    counts = {"stories": kept, **exported.rows, "near_duplicates": exported.near_duplicates}
+    (temporary / "dataset.json").write_text(json.dumps(counts), "utf-8")
     shutil.rmtree(out, ignore_errors=True)
     temporary.rename(out)
-    click.echo(f"{total} stories in {out}.")
+    parts = ", ".join(f"{count} for {split}" for split, count in exported.rows.items())
+    click.echo(f"{kept} stories in {out}: {parts}; {exported.near_duplicates} near-duplicates left out.")
+
+
+def _write(folder: Path, journal: JournalView, places: Places, form: str, rows_a_file: int, total: int) -> Exported:
+    exported, examples = Exported(), []
+    splits = ("train", "validation") if places.validation is not None and places.validation.any() else ("train",)
+    shards = {split: Shards(folder / "data", split, form, rows_a_file) for split in splits}
+    with gzip.open(folder / "near-duplicates.jsonl.gz", "wb", compresslevel=3) as dropped:
+        for place, row in enumerate(_bar(records(journal), total, "Writing")):
+            kept_for = places.kept_for(place)
+            if kept_for != place:
+                why = {"id": row["id"], "reason": "near duplicate", "of": places.ids[kept_for]}
+                similarity = round(float(places.found.similarity[place]), 4)
+                dropped.write(orjson.dumps(why | {"similarity": similarity, "story": row["story"]}) + b"\n")
+                exported.near_duplicates += 1
+                continue
+            split = places.split(place)
+            shards[split].add(row)
+            exported.count(split, row)
+            _choose(examples, row)
+    for split in splits:
+        exported.bytes[split] = sum(path.stat().st_size for path in shards[split].close())
+    exported.examples = [row for _, _, row in sorted(examples, reverse=True)]
+    if not exported.near_duplicates:
+        (folder / "near-duplicates.jsonl.gz").unlink()
+    return exported
+
+
+def _choose(examples: list, row: dict) -> None:
+    """Keep the rows with the least hashes of their ids: a fair sample, and the same each time."""
+    entry = (-int.from_bytes(blake2b(row["id"].encode(), digest_size=6).digest()), row["id"], row)
+    if len(examples) < _EXAMPLES:
+        heapq.heappush(examples, entry)
+    elif entry[0] > examples[0][0]:
+        heapq.heapreplace(examples, entry)
+
+
+def _bar(rows: Iterable, total: int, what: str) -> Iterable:
+    return tqdm(rows, desc=what, total=total, unit=" stories", unit_scale=True, disable=not sys.stderr.isatty())

@@ -8,7 +8,8 @@ import pyarrow.parquet
 
 SCHEMA = pyarrow.schema(
     [(name, pyarrow.string()) for name in ("id", "language", "complexity", "noun", "verb", "adjective", "feature")]
-    + [(name, pyarrow.string()) for name in ("prompt", "story", "provider", "model", "created_at")]
+    + [(name, pyarrow.string()) for name in ("prompt", "story", "provider", "model")]
+    + [("created_at", pyarrow.timestamp("s", "UTC"))]
     + [(name, pyarrow.int64()) for name in ("attempts", "input_tokens", "output_tokens")]
     + [("cost", pyarrow.float64()), ("checks", pyarrow.list_(pyarrow.string()))]
 )

@@ -12,10 +12,15 @@ SUFFIXES = (".jsonl", ".parquet", ".txt")
 
 
 def read_texts(dataset: str, column: str, split: str = "train", revision: str = "") -> Iterator[str]:
-    """Every non-empty text, one at a time; of a Hub dataset at a revision. Raises UserError for a missing file or column."""
+    """Every non-empty text, one at a time; of a Hub dataset at a revision. Raises UserError for a missing file or column.
+
+    Of a folder the files named `SPLIT-…` are read where there are any, else all.
+    """
     path = Path(dataset)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES]
+        # An exported dataset names its files by split, and what is held out there is for nobody's training.
+        files = [file for file in files if file.name.startswith(f"{split}-")] or files
         if not files:
             raise UserError(f"{path} holds no {', '.join(SUFFIXES)} file; give a folder of stories, a file or a Hub id.")
         texts = chain.from_iterable(_read_file(file, column) for file in files)
