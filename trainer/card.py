@@ -24,7 +24,8 @@ Give it the beginning of a story; it goes on to the end and closes with eos.
 | size | vocab_size {vocab_size}, hidden_size {hidden_size}, {n_layers} layers, {n_heads} heads, {tying} head |
 | data | `{source}`: {documents:,} stories, {tokens:,} tokens |
 | recipe | {optimizer}, learning rates {learning_rate} and {matrix_learning_rate} (matrices), weight decay {weight_decay}, {schedule}, seed {seed} |
-| seen | {seen:,} tokens in {step:,} steps, {hours:.2f} h |
+{init}| seen | {seen:,} tokens in {step:,} steps |
+| compute | {hours:.2f} h on {devices}{cost} |
 | validation loss | {val_loss} nats a token |
 | bits per byte | {bits_per_byte} |
 
@@ -35,22 +36,33 @@ Give it the beginning of a story; it goes on to the end and closes with eos.
 It knows only what its training stories hold. Where those come from the offline storyteller, a story grammar, this is
 a demo: it follows that grammar's plots and words, and is no measure of what models of this size can learn.
 
-## A sample
+## Samples
 
-{sample}
+From bos alone, at temperature 0.8 and top_k 15, cut after 100 tokens.
+
+{samples}
 """
 
 
-def model_card(config: TrainConfig, meta: dict, checkpoint: Path, languages: Sequence[str] = ()) -> str:
-    """Markdown of the card, from the config, the tokens' meta and the run's metrics. `languages` are ISO codes."""
+def model_card(
+    config: TrainConfig, meta: dict, checkpoint: Path, name: str, languages: Sequence[str] = (), price: float = 0.0
+) -> str:
+    """Markdown of the card, from the config, the tokens' meta and the run's metrics.
+
+    `languages` are ISO codes; `price` is that of an hour of the whole machine, 0 to leave the cost out.
+    """
     metrics = checkpoint.parent / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.exists() else []
     evaluations = [row for row in rows if "val_loss" in row]
     last = evaluations[-1] if evaluations else {}
     steps = rows[-1] if rows else {"step": 0, "tokens": 0, "seconds": 0.0}
     samples = last.get("samples") or ["(none)"]
+    hours = steps["seconds"] / 3600
     return _TEXT.format(
-        name=Path(config.out).name,
+        name=name,
+        init=f"| begun from | the weights of `{config.init_from}` |\n" if config.init_from else "",
+        devices=last.get("devices", "a machine that the run did not note"),
+        cost=f", {hours * price:.2f} at {price:g} an hour" if price else "",
         language=f"language: [{', '.join(languages)}]\n" if languages else "",
         millions=count_parameters(config, meta["vocab_size"])["total"] / 1e6,
         vocab_size=meta["vocab_size"],
@@ -60,10 +72,10 @@ def model_card(config: TrainConfig, meta: dict, checkpoint: Path, languages: Seq
         tokens=meta["train_tokens"],
         step=steps["step"],
         seen=steps["tokens"],
-        hours=steps["seconds"] / 3600,
+        hours=hours,
         val_loss=f"{last['val_loss']:.4f}" if last else "not measured",
         bits_per_byte=f"{last['bits_per_byte']:.4f}" if last else "not measured",
-        sample="\n".join(f"> {line}" for line in samples[0].splitlines()),
+        samples="\n\n".join("\n".join(f"> {line}" for line in sample.splitlines()) for sample in samples),
         **{
             name: getattr(config, name)
             for name in (

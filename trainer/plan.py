@@ -1,5 +1,6 @@
 """What a run would take, before it takes it."""
 
+import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,16 @@ def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     if price:
         lines.append(f"cost at {price} an hour: {price * seconds / 3600:.2f}")
     return "\n".join(lines)
+
+
+def device_name(device: torch.device) -> str:
+    """What a card calls the device: a GPU's name, or the processor and how many of its threads are used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    models = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    name = models[0].partition(":")[2].strip() if models else platform.machine()
+    return f"{name}, {torch.get_num_threads()} thread(s)"
 
 
 def count_parameters(config: TrainConfig, vocab_size: int) -> dict[str, int]:

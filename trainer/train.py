@@ -38,7 +38,7 @@ from trainer.export import export
 from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.parallel import shard, sharding_is_asked_for
-from trainer.plan import describe
+from trainer.plan import describe, device_name
 from trainer.watch import Metrics, draw_curves, sample_stories
 
 
@@ -163,6 +163,7 @@ def train(config: TrainConfig) -> bool:
             _push(path, config, step)
         accelerator.wait_for_everyone()
 
+    devices = f"{world} x {device_name(accelerator.device)}"
     tokens_per_step = config.batch_size * config.gradient_accumulation * world * config.block_size
     learnt = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
     saved = step if resumed and resumed.parent == out else -1
@@ -207,7 +208,7 @@ def train(config: TrainConfig) -> bool:
             is_best, best = val_loss < best, min(best, val_loss)
             if main:
                 row = {"step": step, "tokens": step * tokens_per_step, "val_loss": val_loss, "seconds": round(seconds, 3)}
-                metrics.write(**row, bits_per_byte=bits_per_byte, samples=stories)
+                metrics.write(**row, bits_per_byte=bits_per_byte, samples=stories, devices=devices)
                 tqdm.write(
                     f"step {step}: val_loss {val_loss:.4f}, bits_per_byte {bits_per_byte:.4f}, "
                     f"{step * tokens_per_step / seconds:.0f} tokens_per_second"
@@ -226,7 +227,7 @@ def train(config: TrainConfig) -> bool:
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
     if config.export and main and step >= config.max_steps:
-        export(out, out / "final", Path(config.data))
+        export(out, out / "final", Path(config.data), name=out.name)
     return step >= config.max_steps
 
 

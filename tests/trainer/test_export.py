@@ -16,7 +16,10 @@ from tests.trainer.small_runs import settings, train
 from trainer.checkpoint import checkpoints, load_weights
 from trainer.config import load_config
 from trainer.data import read_meta
+from trainer.export import export
+from trainer.plan import device_name
 from trainer.train import build_model
+from trainer.watch import read_metrics
 
 OPENING = "Story 7. sun moon"
 NEW_TOKENS = 24
@@ -127,3 +130,12 @@ def test_ctranslate2_converts_the_folder(run, ids, greedy, tmp_path):
         suppress_sequences=[[tokenizer.eos_token]],
     )[0].sequences_ids[0]  # fmt: skip
     assert list(written) == greedy["no eos"]
+
+
+def test_the_card_says_where_the_model_was_trained_and_what_that_cost(run, tmp_path):
+    export(run, tmp_path / "my-model", price=3600.0)
+    card = (tmp_path / "my-model" / "README.md").read_text("utf-8")
+    assert "\n# my-model\n" in card
+    seconds = read_metrics(run / "metrics.jsonl")[-1]["seconds"]
+    assert f"h on 1 x {device_name(torch.device('cpu')).rpartition(',')[0]}" in card
+    assert f", {seconds:.2f} at 3600 an hour" in card
