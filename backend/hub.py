@@ -52,9 +52,12 @@ def upload_folder(
     return str(made)
 
 
-def download_model(repo: str, revision: str | None = None) -> Path:
-    """The folder of a model of the Hub: its weights, configuration and tokenizer. Raises UserError as `upload_folder`."""
-    return _download(repo, "model", revision, _MODEL_FILES)
+def download_model(repo: str, revision: str | None = None, more: tuple[str, ...] = ()) -> Path:
+    """The folder of a model of the Hub: its weights, configuration and tokenizer, and what matches `more`.
+
+    Raises UserError as `upload_folder`.
+    """
+    return _download(repo, "model", revision, [*_MODEL_FILES, *more])
 
 
 def download_checkpoint(repo: str, revision: str | None = None) -> Path:

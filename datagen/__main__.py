@@ -13,6 +13,7 @@ COMMANDS = {
     "tell": "datagen.tell",
     "corpus": "datagen.corpus",
     "stories": "datagen.stories",
+    "translate": "datagen.translate",
     "merge": "datagen.merge",
     "status": "datagen.progress",
     "dead": "datagen.dead",

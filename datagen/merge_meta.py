@@ -40,8 +40,9 @@ def join_meta(merged: Journal, source: JournalView) -> Renaming:
     translation = source.meta("translation")
     if merged.meta("plans") and translation != merged.meta("translation"):
         raise UserError(f"{source.path} holds something else than the journals before it; merge translations of one source by themselves.")
-    if translation:
-        merged.set_meta("translation", translation)
+    for key in ("translation", "source", "checks"):
+        if merged.meta(key) is None and source.meta(key) is not None:
+            merged.set_meta(key, source.meta(key))
     words, templates = merged.meta("words", {}), merged.meta("templates", {})
     styles = {}
     for style, template in source.meta("templates", {}).items():

@@ -13,6 +13,7 @@ from backend.llm.options import Choice, confirm, make_providers, provider_option
 from backend.llm.prices import price_of
 from datagen.checks import MAX_WORDS, MIN_WORDS, StoryReader
 from datagen.cleaning import STORY_FORMAT
+from datagen.cluster import Remembering, on_a_cluster
 from datagen.plan import Plan, enter_plan, items_of, prompts_left
 from datagen.prompts import Prompts
 from datagen.tell import parse_shard
@@ -23,7 +24,8 @@ _MAX_TOKENS = 4000  # room for a model that thinks aloud
 _TOKENS_A_WORD = {"Latin": 1.4}
 
 
-@click.command()
+@click.command(cls=Remembering)
+@on_a_cluster("datagen.stories:stories")
 @click.argument("language")
 @click.option("--complexity", default="2+", show_default=True, help=", ".join(COMPLEXITIES))
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(min=1), help="of all shards together")
