@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from backend.errors import UserError
+from backend.llm.provider import ProviderError
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoints import Endpoint, allowed_endpoints, provider_at
+from spaces.story import message_html
 
 OFFLINE = "offline"
 
@@ -24,6 +26,12 @@ class EndpointFields:
         if who not in self.endpoints:
             raise UserError(words["endpoint_unknown"])
         return provider_at(self.endpoints[who], key.strip())
+
+
+def failure_html(error: UserError | ProviderError, words: dict) -> str:
+    """What went wrong as one sentence; of an endpoint's failure also what a visitor can do."""
+    said = words["endpoint_failed"].format(reason=str(error).rstrip(". ")) if isinstance(error, ProviderError) else str(error)
+    return message_html(said, "problem")
 
 
 def endpoint_fields(desk: Desk, label_key: str, prefix: str) -> EndpointFields:

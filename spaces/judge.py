@@ -12,7 +12,7 @@ from evaluation.completions import Completion
 from evaluation.judge import estimate, questions
 from evaluation.quick_check import quick_check
 from spaces.desk import PRIVATE, Desk, choices, note_html
-from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields
+from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields, failure_html
 from spaces.judged import pasted, uploaded
 from spaces.judging import Judging, judge_all
 from spaces.labels import labels
@@ -74,7 +74,7 @@ def build(desk: Desk) -> None:
             problems = _problems(state, words)
             yield shown + problems if state.ratings or not problems else problems, hidden
         except (UserError, ProviderError) as error:
-            yield message_html(str(error), "problem"), hidden
+            yield failure_html(error, words), hidden
         finally:
             desk.visits.end(request.session_hash, stopped)
 
@@ -160,7 +160,7 @@ class _Batch:
             rows = [asdict(rating) for rating in state.ratings]
             yield table + _spent(state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
         except (UserError, ProviderError) as error:
-            yield message_html(str(error), "problem"), [], ready, hidden, hidden
+            yield failure_html(error, words), [], ready, hidden, hidden
         finally:
             visits.end(request.session_hash, stopped)
 

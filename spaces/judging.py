@@ -11,6 +11,7 @@ from evaluation.rubrics import NotAScore
 
 AT_ONCE = 6
 _TRIES = 5
+_FIRST_TRIES = 3  # while the endpoint has answered nothing: it may be dead
 _LONGEST_PAUSE = 60.0  # seconds
 _SHOW_EVERY = 0.3
 
@@ -33,16 +34,17 @@ class Judging:
 async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) -> AsyncIterator[Judging]:
     """The state again and again, the last time when all is settled or `stop` was set.
 
-    Raises Fatal when the endpoint will answer nothing; the provider is closed in every case.
+    Raises ProviderError when the endpoint answers nothing; the provider is closed in every case.
     """
     state, coming, pause = Judging(len(asked)), iter(asked), _Pause()
 
     async def work() -> None:
         for question in coming:
             try:
-                state.ratings.append(await _patiently(provider, question, pause))
+                state.ratings.append(await _patiently(provider, question, pause, state))
             except (NotAScore, ProviderError) as error:
-                if isinstance(error, Fatal):
+                # One that has answered nothing yet will answer no other question either.
+                if isinstance(error, Fatal) or (isinstance(error, ProviderError) and not state.ratings):
                     raise
                 state.failed.append((question, str(error)))
 
@@ -81,7 +83,7 @@ class _Pause:
             await asyncio.sleep(left)
 
 
-async def _patiently(provider, question: Question, pause: _Pause) -> Rating:
+async def _patiently(provider, question: Question, pause: _Pause, state: Judging) -> Rating:
     for attempt in range(1, _TRIES + 1):
         await pause.over()
         try:
@@ -91,7 +93,7 @@ async def _patiently(provider, question: Question, pause: _Pause) -> Rating:
                 raise
             pause.rest(error.retry_after or 2.0**attempt)
         except Transient as error:
-            if attempt == _TRIES:
+            if attempt >= (_TRIES if state.ratings else _FIRST_TRIES):
                 raise
             await asyncio.sleep(min(error.retry_after or 0.5 * 2**attempt, _LONGEST_PAUSE))
     raise AssertionError("there is at least one try")

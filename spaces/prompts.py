@@ -14,7 +14,7 @@ from datagen.prompts import Prompt, Prompts
 from datagen.templates import COMPLEXITIES
 from datagen.words import load_words
 from spaces.desk import PRIVATE, Desk
-from spaces.endpoint_fields import OFFLINE, endpoint_fields
+from spaces.endpoint_fields import OFFLINE, endpoint_fields, failure_html
 from spaces.labels import labels
 from spaces.opening_fields import language_field
 from spaces.prompt_view import KINDS, prompt_html, told_html
@@ -114,7 +114,7 @@ def build(desk: Desk) -> None:
         except Rejected as error:
             yield message_html(words["no_story"].format(reason=str(error)[:160]), "problem"), [], hidden, hidden
         except (UserError, ProviderError) as error:
-            yield message_html(str(error), "problem"), [], hidden, hidden
+            yield failure_html(error, words), [], hidden, hidden
         finally:
             visits.end(request.session_hash, stopped)
 

@@ -67,6 +67,13 @@ async def test_a_wrong_key_ends_it_at_once():
     assert endpoint.calls < 10
 
 
+async def test_a_dead_endpoint_is_told_of_after_a_few_tries_not_for_every_question():
+    endpoint = Endpoint([Transient("nobody there", retry_after=0.01)])
+    with pytest.raises(Transient, match="nobody there"):
+        await run(endpoint, 200)
+    assert endpoint.calls < 30
+
+
 async def test_stopping_keeps_what_has_come():
     class Slow(Endpoint):
         async def complete(self, messages, **_):
