@@ -4,6 +4,7 @@ import html
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow
 import yaml
@@ -15,7 +16,6 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _INLINE = re.compile(r"([\\`*_\[\]|~$])")
 _AT_THE_START = re.compile(r"^(\s*)([#>+\-=]|\d+(?=[.)]))", re.MULTILINE)
 _PROMPTED = "Short stories for children of 5 to 7 years, each for a prompt of its own, made with TinyStories Regional."
-_TEXTS = "Texts made with TinyStories Regional."
 _STORYTELLER = (
     "Stories of the provider `storyteller` are not the work of a language model: a **story grammar** fills plots written "
     "by hand with the prompt's words. They are for trials and demos, and no measure of what a large model would write."
@@ -96,7 +96,7 @@ def _type_name(kind: pyarrow.DataType) -> str:
 def _body(name: str, exported: Exported, journal: JournalView) -> list[str]:
     tallies, total = journal.tallies(), sum(exported.rows.values())
     lines = [f"# {as_markdown(name)}", ""]
-    lines += [_PROMPTED if any(complexity for _, complexity, *_ in exported.kinds) else _TEXTS, ""]
+    lines += [_about(journal), ""]
     if any(provider == "storyteller" for _, _, provider, _ in exported.kinds):
         lines += [_STORYTELLER, ""]
     lines += _table(("split", "stories"), [(split, f"{count:,}") for split, count in exported.rows.items()])
@@ -113,6 +113,18 @@ def _body(name: str, exported: Exported, journal: JournalView) -> list[str]:
         lines += [f"{_cell(row['id'])}{': ' if asked else ''}{as_markdown(asked)}", ""]
         lines += [f"> {line}".rstrip() for line in as_markdown(row["story"]).split("\n")] + [""]
     return [*lines, "## Licence", "", _LICENCE]
+
+
+def _about(journal: JournalView) -> str:
+    translation = journal.meta("translation")
+    if not translation:
+        return _PROMPTED
+    source = str(journal.meta("source") or "a data set")
+    shown = Path(source).name if Path(source).exists() else source  # folders of this machine are nobody's business
+    return (
+        f"{as_markdown(shown)}, its column {as_markdown(translation['column'])}, translated from {translation['from'].capitalize()} "
+        f"to {translation['to'].capitalize()} with TinyStories Regional; each row has the id of its source."
+    )
 
 
 def _spent(tallies: dict[str, float]) -> list[str]:

@@ -14,13 +14,14 @@ from pathlib import Path
 import click
 import numpy as np
 import orjson
+import pyarrow
 from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.llm.journal import JournalView
 from datagen.data_card import Exported, data_card
 from datagen.near_duplicates import NearDuplicates, near_duplicates
-from datagen.shards import FORMATS, SCHEMA, Shards
+from datagen.shards import FORMATS, Shards, schema_for
 from datagen.split import validation_rows
 
 _COLUMNS = "id, record, text, facts, provider, model, ended_at, attempts, input_tokens, output_tokens, cost"
@@ -107,9 +108,10 @@ def export(journal: Path, out: Path, form: str, threshold: float, validation: fl
             raise UserError(f"{journal} holds no accepted story yet; `python -m datagen status {journal}` says how far it is.")
         (temporary / "data").mkdir(parents=True)
         places = sort_out(opened, threshold, validation, seed, total)
-        exported = _write(temporary, opened, places, form, rows_a_file, total)
+        schema = schema_for(next(records(opened)))
+        exported = _write(temporary, opened, places, form, schema, rows_a_file, total)
         exported.threshold = threshold
-        (temporary / "README.md").write_text(data_card(out.name, exported, opened, SCHEMA, FORMATS[form].suffix), "utf-8")
+        (temporary / "README.md").write_text(data_card(out.name, exported, opened, schema, FORMATS[form].suffix), "utf-8")
     kept = sum(exported.rows.values())
     counts = {"stories": kept, **exported.rows, "near_duplicates": exported.near_duplicates}
     (temporary / "dataset.json").write_text(json.dumps(counts), "utf-8")
@@ -119,10 +121,12 @@ def export(journal: Path, out: Path, form: str, threshold: float, validation: fl
     click.echo(f"{kept} stories in {out}: {parts}; {exported.near_duplicates} near-duplicates left out.")
 
 
-def _write(folder: Path, journal: JournalView, places: Places, form: str, rows_a_file: int, total: int) -> Exported:
+def _write(
+    folder: Path, journal: JournalView, places: Places, form: str, schema: pyarrow.Schema, rows_a_file: int, total: int
+) -> Exported:  # fmt: skip
     exported, examples = Exported(), []
     splits = ("train", "validation") if places.validation is not None and places.validation.any() else ("train",)
-    shards = {split: Shards(folder / "data", split, form, rows_a_file) for split in splits}
+    shards = {split: Shards(folder / "data", split, form, rows_a_file, schema) for split in splits}
     with gzip.open(folder / "near-duplicates.jsonl.gz", "wb", compresslevel=3) as dropped:
         for place, row in enumerate(_bar(records(journal), total, "Writing")):
             kept_for = places.kept_for(place)

@@ -15,17 +15,25 @@ SCHEMA = pyarrow.schema(
 )
 
 
+def schema_for(row: dict) -> pyarrow.Schema:
+    """The columns above, and what a row has beside them, such as the source of a translation."""
+    more = ((name, value) for name, value in row.items() if name not in SCHEMA.names)
+    return pyarrow.schema([*SCHEMA, *((name, pyarrow.string() if value is None else pyarrow.infer_type([value])) for name, value in more)])
+
+
 class JsonLines:
-    """A file of one JSON object a line."""
+    """A file of one JSON object a line, each with all columns of the schema in their order."""
 
     suffix = "jsonl"
 
     def __init__(self, path: Path, schema: pyarrow.Schema):
-        self._file = open(path, "wb")  # noqa: SIM115 (closed by `close`)
+        self._file, self._names = open(path, "wb"), schema.names  # noqa: SIM115 (closed by `close`)
 
     def write(self, rows: list[dict]) -> None:
         """Append rows."""
-        self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+        names = self._names
+        whole = ({name: row.get(name) for name in names} for row in rows)
+        self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in whole)
 
     def close(self) -> None:
         """End the file."""

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from datasets import disable_progress_bars, load_dataset
 
+from backend.llm.journal import Journal
 from datagen.export import export
 from tests.datagen.journals import told, write
 from trainer.texts import read_texts
@@ -79,6 +80,17 @@ def test_both_forms_load_as_datasets_with_one_schema(journal, tmp_path):
     assert parquet["train"].features == lines["train"].features
     assert parquet["validation"].to_list() == lines["validation"].to_list()
     assert parquet["train"][0]["checks"] == [] and parquet["train"][0]["cost"] == 0.01
+
+
+def test_a_translation_names_its_source_and_keeps_what_its_rows_have_beside_the_usual(tmp_path):
+    path = write(tmp_path / "a.sqlite", "english", told("english", 5), more={"source_id": "b-7", "source_characters": 120})
+    with Journal.create_or_open(path) as opened:
+        opened.set_meta("translation", {"column": "story", "from": "bangla", "to": "english"})
+        opened.set_meta("source", "org/bangla-stories")
+    exported(path, tmp_path / "out")
+    assert "org/bangla-stories, its column story, translated from Bangla to English" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    rows = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"), split="train")
+    assert (rows[0]["source_id"], rows[0]["source_characters"]) == ("b-7", 120) and len(rows) == 4
 
 
 def test_training_reads_the_training_stories_alone(journal, tmp_path):

@@ -27,7 +27,7 @@ def status(path) -> dict:
 
 
 def exported(path, out) -> dict[str, dict]:
-    run("export", path, "--out", out, "--format", "jsonl")
+    run("export", path, "--out", out, "--format", "jsonl", "--near-duplicates", 0)
     return {row["id"]: row for file in out.rglob("*.jsonl") for row in map(json.loads, file.read_text("utf-8").splitlines())}
 
 
