@@ -66,7 +66,11 @@ class G4FProvider:
         )  # fmt: skip
 
     async def close(self) -> None:
-        """g4f opens a connection a call and keeps none."""
+        """Close the connections that g4f keeps for this event loop; a later `complete` opens new ones."""
+        from g4f.requests.aiohttp import get_shared_connector
+
+        if connector := get_shared_connector():
+            await connector.close()
 
     def _typed(self, error: Exception) -> ProviderError:
         import aiohttp

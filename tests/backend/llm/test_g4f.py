@@ -4,6 +4,8 @@ import pytest
 
 pytest.importorskip("g4f", reason="g4f is an extra: pip install -r requirements-extra.txt")
 
+from g4f.requests.aiohttp import _loop_connectors
+
 from backend.llm.engine import Item, Reading, Rejected, Settings, answer_all
 from backend.llm.g4f_provider import G4FProvider
 from backend.llm.journal import Journal
@@ -37,6 +39,7 @@ def test_answers_come_through_faults(fault_server, tmp_path):
     assert tallies["accepted"] == 20 and tallies.get("dead", 0) == 0
     assert tallies["rate_limited"] >= 1 and tallies["rejected: status 500"] == tallies["rejected: status 503"] == 1
     assert server.stats()["keys"] == ["Bearer a-key-of-this-test"]
+    assert all(connector.closed for connector in _loop_connectors.values()), "connections are left open"
 
 
 def test_a_wrong_key_stops_at_once_and_is_shown_nowhere(fault_server, tmp_path):
