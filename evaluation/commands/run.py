@@ -1,8 +1,6 @@
 """`python -m evaluation run`: from a model's name to a report: sample, judge, sum up, each going on where it stopped."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.llm.options import Choice
 from backend.slm.catalog import ModelFolder, resolve
-from evaluation.completions import Completion, read_all
 from evaluation.judging import judge_completions
 from evaluation.panel import Panel, panel_options
 from evaluation.quick_check import LABEL
@@ -21,9 +18,8 @@ from evaluation.ratings import write_ratings
 from evaluation.report import means_table, write_report
 from evaluation.rubrics import RUBRICS
 from evaluation.runs import configuration_of, read_run
+from evaluation.sampling import PATIENCE, sample
 from evaluation.text import as_language
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @click.command()
@@ -36,6 +32,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 @click.option("--count", default=3, show_default=True, type=click.IntRange(min=1), help="stories an opening")
 @click.option("--rubric", type=click.Choice(list(RUBRICS)), default="paper", show_default=True)
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(min=1), help="judgements a story and judge")
+@click.option("--sampling-patience", default=PATIENCE, show_default=True, type=click.FloatRange(min=0.1), help="seconds without a new story after which sampling is given up")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder of the run")
 @click.argument("sampling", nargs=-1, type=click.UNPROCESSED)
 @panel_options(model_is_judge=False, required=False)
@@ -45,6 +42,7 @@ def run(
     count: int,
     rubric: str,
     repeats: int,
+    sampling_patience: float,
     out: Path,
     sampling: tuple[str, ...],
     panel: Panel | None,
@@ -60,7 +58,11 @@ def run(
     openings = openings or language.folder / "openings.txt"
     folder = resolve(choice.model)
     record = _enter(out, folder, language.name, openings, count, sampling)
-    completions = _sample(out, folder, language.name, openings, count, sampling, record)
+    started = time.monotonic()
+    try:
+        completions = sample(folder.path, openings, language.name, count, out / "completions.jsonl", sampling, sampling_patience)
+    finally:
+        _took(out, record, "sampling", started)
     if panel is None:
         table, _ = check_all(completions)
         click.echo(f"{LABEL}\n{as_text(table)}")
@@ -98,24 +100,6 @@ def _enter(out: Path, folder: ModelFolder, language: str, openings: Path, count:
     record = {"seconds": {}, **before, **settings, "count": count, "configuration": configuration_of(folder.path)}
     _save(out, record)
     return record
-
-
-def _sample(
-    out: Path, folder: ModelFolder, language: str, openings: Path, count: int, sampling: tuple[str, ...], record: dict
-) -> list[Completion]:
-    """Complete the openings with trainer/sample.py, in a process of its own: it goes on with the file that is there."""
-    path, started = out / "completions.jsonl", time.monotonic()
-    command = [sys.executable, _ROOT / "trainer" / "sample.py", "--model", folder.path, "--openings", openings]
-    command += ["--language", language, "--count", str(count), "--out", path, *sampling]
-    try:
-        code = subprocess.run(list(map(str, command))).returncode
-    finally:
-        _took(out, record, "sampling", started)
-    if code == 130:
-        raise KeyboardInterrupt
-    if code:
-        raise UserError(f"The stories could not be sampled: trainer/sample.py ended with {code}, as told above.")
-    return read_all([path])
 
 
 def _took(out: Path, record: dict, stage: str, started: float) -> None:
