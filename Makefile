@@ -17,7 +17,7 @@ setup: .venv/.everything
 	.venv/bin/pip install -q -r requirements.txt
 	touch $@ .venv/.app
 
-# Devanagari and Bangla letters on a bare Debian machine; elsewhere the browser's own fonts serve.
+# Letters of all bundled languages on a bare Debian machine; elsewhere the browser's own fonts serve.
 fonts:
 	@.ci/debian fonts-noto-core || echo "No fonts were installed; the browser's own will be used."
 
