@@ -20,7 +20,7 @@ from tqdm import tqdm
 from backend.errors import UserError
 from backend.llm.journal import JournalView
 from datagen.data_card import Exported, data_card
-from datagen.near_duplicates import NearDuplicates, near_duplicates
+from datagen.near_duplicates import LEAST, NearDuplicates, near_duplicates
 from datagen.shards import FORMATS, Shards, schema_for
 from datagen.split import validation_rows
 
@@ -69,8 +69,11 @@ class Places:
         return "validation" if self.validation is not None and self.validation[place] else "train"
 
 
-def sort_out(journal: JournalView, threshold: float, validation: float, seed: int, total: int) -> Places:
-    """Compare all stories with each other and share them out; done without any comparing where both are 0."""
+def sort_out(journal: JournalView, threshold: float, validation: float, seed: int, total: int, folder: Path) -> Places:
+    """Compare all stories with each other and share them out; done without any comparing where both are 0.
+
+    `folder` is for temporary files.
+    """
     if not threshold and not validation:
         return Places()
     ids: list[str] = []
@@ -80,7 +83,7 @@ def sort_out(journal: JournalView, threshold: float, validation: float, seed: in
             ids.append(id_)
             yield text
 
-    found = near_duplicates(texts(), threshold or _SIMILAR)
+    found = near_duplicates(texts(), threshold or _SIMILAR, folder)
     staying = np.flatnonzero(found.kept == np.arange(len(ids))) if threshold else np.arange(len(ids))
     sides = np.zeros(len(ids), bool)
     sides[staying] = validation_rows([ids[place] for place in staying], found.cluster[staying], validation, seed)
@@ -97,28 +100,44 @@ def sort_out(journal: JournalView, threshold: float, validation: float, seed: in
 @click.option("--rows-a-file", default=200_000, show_default=True, type=click.IntRange(min=1))
 def export(journal: Path, out: Path, form: str, threshold: float, validation: float, seed: int, rows_a_file: int) -> None:
     """Write the accepted stories of a journal as a dataset."""
-    if out.exists() and any(out.iterdir()) and not (out / "dataset.json").exists():
+    if out.exists() and not (out / "dataset.json").exists() and (out.is_file() or any(out.iterdir())):
         raise UserError(f"{out} exists and is no export of this command; choose another --out, nothing was written.")
+    if 0 < threshold < LEAST:
+        raise UserError(f"--near-duplicates {threshold:g} would call strangers alike; give {LEAST} to 1, or 0 to drop none.")
     temporary = out.with_name(f".{out.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
-    with JournalView.open(journal) as opened:
-        opened.connection.execute("BEGIN")  # one state of the journal throughout, also while a run goes on
-        total = int(opened.tallies().get("accepted", 0))
-        if not total:
-            raise UserError(f"{journal} holds no accepted story yet; `python -m datagen status {journal}` says how far it is.")
-        (temporary / "data").mkdir(parents=True)
-        places = sort_out(opened, threshold, validation, seed, total)
-        schema = schema_for(next(records(opened)))
-        exported = _write(temporary, opened, places, form, schema, rows_a_file, total)
-        exported.threshold = threshold
-        (temporary / "README.md").write_text(data_card(out.name, exported, opened, schema, FORMATS[form].suffix), "utf-8")
-    kept = sum(exported.rows.values())
-    counts = {"stories": kept, **exported.rows, "near_duplicates": exported.near_duplicates}
-    (temporary / "dataset.json").write_text(json.dumps(counts), "utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    temporary.rename(out)
+    try:
+        exported = _export(journal, temporary, out.name, form, threshold, validation, seed, rows_a_file)
+        earlier = out.with_name(f".{out.name}.earlier")
+        shutil.rmtree(earlier, ignore_errors=True)
+        if out.exists():
+            out.rename(earlier)
+        temporary.rename(out)
+        shutil.rmtree(earlier, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}); free the disk or choose another --out.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     parts = ", ".join(f"{count} for {split}" for split, count in exported.rows.items())
-    click.echo(f"{kept} stories in {out}: {parts}; {exported.near_duplicates} near-duplicates left out.")
+    click.echo(f"{sum(exported.rows.values())} stories in {out}: {parts}; {exported.near_duplicates} near-duplicates left out.")
+
+
+def _export(
+    path: Path, folder: Path, name: str, form: str, threshold: float, validation: float, seed: int, rows_a_file: int
+) -> Exported:  # fmt: skip
+    with JournalView.open(path) as journal:
+        journal.connection.execute("BEGIN")  # one state of the journal throughout, also while a run goes on
+        total = int(journal.tallies().get("accepted", 0))
+        if not total:
+            raise UserError(f"{path} holds no accepted story yet; `python -m datagen status {path}` says how far it is.")
+        (folder / "data").mkdir(parents=True)
+        places, schema = sort_out(journal, threshold, validation, seed, total, folder), schema_for(next(records(journal)))
+        exported = _write(folder, journal, places, form, schema, rows_a_file, total)
+        exported.threshold = threshold
+        (folder / "README.md").write_text(data_card(name, exported, journal, schema, FORMATS[form].suffix), "utf-8")
+    counts = {"stories": sum(exported.rows.values()), **exported.rows, "near_duplicates": exported.near_duplicates}
+    (folder / "dataset.json").write_text(json.dumps(counts), "utf-8")
+    return exported
 
 
 def _write(

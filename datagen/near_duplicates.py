@@ -16,6 +16,7 @@ import numpy as np
 from datagen.minhash import SIZE, candidate_pairs, sketches
 from datagen.shingles import Shingler
 
+LEAST = 0.3  # below, nearly every pair of stories would have to be compared
 _BATCH = 2000  # texts shingled at once
 
 
@@ -35,10 +36,13 @@ class NearDuplicates:
         return int((self.kept != np.arange(len(self.kept))).sum())
 
 
-def near_duplicates(texts: Iterable[str], threshold: float) -> NearDuplicates:
-    """Compare all texts, each with all others; of those that are alike the first is kept. `threshold` is above 0, to 1."""
-    with tempfile.TemporaryDirectory(prefix="near-duplicates-") as folder:
-        sets = _Sets(texts, Path(folder))
+def near_duplicates(texts: Iterable[str], threshold: float, folder: Path | None = None) -> NearDuplicates:
+    """Compare all texts, each with all others; of those that are alike the first is kept. `threshold` is LEAST to 1.
+
+    Temporary files lie in `folder`, by default where the system keeps such files.
+    """
+    with tempfile.TemporaryDirectory(prefix="near-duplicates-", dir=folder) as files:
+        sets = _Sets(texts, Path(files))
         pairs = candidate_pairs(sets.sketches, threshold) if len(sets) else np.zeros((0, 2), np.int64)
         return _judge(sets, pairs, threshold)
 

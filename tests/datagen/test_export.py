@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from datasets import disable_progress_bars, load_dataset
 
+from backend.errors import UserError
 from backend.llm.journal import Journal
 from datagen.export import export
 from tests.datagen.journals import told, write
@@ -59,6 +60,18 @@ def test_the_split_keeps_near_copies_together_and_is_the_same_each_time(journal,
     assert exported(journal, tmp_path / "b", *options) == splits
     other = exported(journal, tmp_path / "c", *options, "--seed", 1)
     assert {index(row) for row in other["validation"]} != held_out
+
+
+def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(journal, tmp_path):
+    for out, options, sentence in (
+        (tmp_path / "out", ["--near-duplicates", "0.1"], "would call strangers alike"),
+        (tmp_path / "file" / "out", [], "cannot be written"),
+        (tmp_path / "file", [], "no export of this command"),
+    ):
+        (tmp_path / "file").touch()
+        refused = CliRunner().invoke(export, [str(journal), "--out", str(out), *options])
+        assert isinstance(refused.exception, UserError) and sentence in str(refused.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_without_either_every_story_is_for_training(journal, tmp_path):
