@@ -14,7 +14,7 @@ _GRAPHEME = regex.compile(r"\X")
 _LETTER = r"[\w\u0900-\u0963\u0971-\u0DFF]"  # \w leaves out vowel signs, which go on with a word as letters do
 _WORD = re.compile(rf"{_LETTER}+")
 _ASCII_SYLLABLE = re.compile(r"[^aeiouy]*[aeiouy]+(?:[^aeiouy]+$)?|[^aeiouy]+$", re.IGNORECASE)
-_VIRAMAS = "\u094D\u09CD\u0BCD\u0CCD"  # what a last consonant bears, and loses before an ending: கண்ணன், கண்ணனை
+_VIRAMAS = "\u094D\u09CD\u0ACD\u0BCD\u0C4D\u0CCD"  # what a last consonant bears, and loses before an ending: கண்ணன், கண்ணனை
 _INDIC_VOWEL = re.compile(r"VOWEL SIGN|LETTER (?:VOCALIC )?(?:A|AA|I|II|U|UU|R|E|AI|O|AU)$")
 
 
