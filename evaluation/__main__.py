@@ -11,6 +11,7 @@ COMMANDS = {
     "quick": "quick",
     "judge": "judge",
     "run": "run",
+    "marks": "marks",
     "report": "report",
     "compare": "report",
     "pairwise": "pairwise",

@@ -7,8 +7,6 @@ from backend.errors import UserError
 from backend.files import writing
 from evaluation.report import means_table
 
-_BEGIN, _END = "<!-- evaluation -->", "<!-- /evaluation -->"
-
 
 def write_card(folder: Path, analysis: dict) -> str:
     """Write what an analysis says of the model in `folder` into its README.md; returns a sentence on what was done.
@@ -50,18 +48,23 @@ def write_card(folder: Path, analysis: dict) -> str:
             results[_place(result)] = result
     card.data.model_name = card.data.model_name or folder.resolve().name
     card.data.eval_results = list(results.values())
-    lines = [_BEGIN, "## Evaluation", ""]
+    lines = ["## Evaluation", ""]
     for group, model in found:
         lines += [f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric; 95 % intervals over openings:", ""]
         lines += [*means_table([model]), ""]
-    section = "\n".join([*lines, _END])
-    if _BEGIN in card.text and _END in card.text:
-        card.text = re.sub(f"{_BEGIN}.*?{_END}", lambda _: section, card.text, flags=re.DOTALL)
-    else:
-        card.text = card.text.rstrip() + "\n\n" + section + "\n"
+    card.text = with_section(card.text, "\n".join(lines), "evaluation")
     with writing(path) as file:
         file.write(str(card))
     return f"The card {path} holds the scores."
+
+
+def with_section(text: str, section: str, name: str) -> str:
+    """A card's text with a section between comments of this name: in the earlier one's place, or at the end."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    section = f"{begin}\n{section.strip()}\n{end}"
+    if begin in text and end in text:
+        return re.sub(f"{begin}.*?{end}", lambda _: section, text, flags=re.DOTALL)
+    return text.rstrip() + "\n\n" + section + "\n"
 
 
 def _place(result) -> tuple:

@@ -1,33 +1,12 @@
 """The quick check over many completions: one row a story, one line a model and language."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
-from backend.errors import UserError
 from evaluation.completions import Completion
 from evaluation.quick_check import CHECKS, quick_check
-from evaluation.text import words
-
-
-def unknown_words(completions: list[Completion], corpus: Path, column: str = "story") -> list[float]:
-    """Of each completion the share of words that never occur in a corpus of JSON lines, which is read once."""
-    said = [words(item.completion) for item in completions]
-    wanted = {word for text in said for word in text}
-    with open(corpus, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not wanted:
-                break
-            try:
-                wanted.difference_update(words(json.loads(line)[column]) if line.strip() else ())
-            except (ValueError, KeyError, TypeError):
-                raise UserError(
-                    f"{corpus}:{number} is no JSON object with a text in '{column}'; name it with --column."
-                ) from None
-    return [sum(word in wanted for word in text) / len(text) if text else 0.0 for text in said]
 
 
 def check_all(

@@ -8,7 +8,8 @@ import click
 from backend.files import writing
 from evaluation.completions import read_completions
 from evaluation.quick_check import CHECKS, LABEL
-from evaluation.quick_table import as_text, check_all, unknown_words
+from evaluation.quick_table import as_text, check_all
+from evaluation.unknown_words import corpus_texts, unknown_shares
 
 
 @click.command()
@@ -34,7 +35,7 @@ def quick(
     completions = [item for path in files for item in read_completions(path, language)]
     extras = {}
     if corpus:
-        extras["unknown_words"] = unknown_words(completions, corpus, column)
+        extras["unknown_words"] = unknown_shares(completions, corpus_texts(corpus, column))
     if reference:
         from evaluation.perplexity import bits_per_byte
 

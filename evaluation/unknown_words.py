@@ -1,0 +1,54 @@
+"""Words that no reference text holds: what a small model makes up when it puts pieces of words together wrongly."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from backend.errors import UserError
+from datagen.prompts import Prompts
+from datagen.storyteller.teller import load_storyteller
+from evaluation.completions import Completion
+from evaluation.text import as_language, words
+
+TOLD = 20_000  # stories; after these another 20,000 bring hardly a word that is new
+
+
+def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> list[float]:
+    """Of each completion the share of words that neither its own opening nor any of `texts`, read once, holds."""
+    said = [words(item.completion) for item in completions]
+    unknown = {word for text in said for word in text}
+    for text in texts:
+        if not unknown:
+            break
+        unknown.difference_update(words(text))
+    shares = []
+    for item, text in zip(completions, said, strict=True):
+        made_up = unknown.difference(words(item.opening))
+        shares.append(sum(word in made_up for word in text) / len(text) if text else 0.0)
+    return shares
+
+
+def corpus_texts(path: Path, column: str = "story") -> Iterator[str]:
+    """The texts of JSON lines. Raises UserError with the line that has none."""
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip():
+                    text = json.loads(line)[column]
+                    if not isinstance(text, str):
+                        raise TypeError
+                    yield text
+            except (ValueError, KeyError, TypeError):
+                raise UserError(
+                    f"{path}:{number} is no JSON object with a text in '{column}'; name it with --column."
+                ) from None
+
+
+def bundled_texts(language: str, count: int = TOLD) -> Iterator[str]:
+    """What the bundled models learn from: the language's whole stories, and `count` of the storyteller's."""
+    own = as_language(language).folder / "stories.jsonl"
+    if own.exists():
+        yield from corpus_texts(own)
+    teller = load_storyteller(language)
+    for p in Prompts(language).range(0, count):
+        yield teller.tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)
