@@ -19,14 +19,10 @@ CHANGES = {
     "the recipe": {},
     "AdamW alone, learning rate 0.001": {"optimizer": "adamw", "learning_rate": 0.001},
     "AdamW alone, learning rate 0.003": {"optimizer": "adamw", "learning_rate": 0.003},
-    "AdamW alone, learning rate 0.006": {"optimizer": "adamw", "learning_rate": 0.006},
-    "Muon's learning rate 0.005": {"matrix_learning_rate": 0.005},
-    "Muon's learning rate 0.02": {"matrix_learning_rate": 0.02},
     "Newton-Schulz in 3 steps": {"newton_schulz_steps": 3},
     "cosine schedule": {"schedule": "cosine"},
     "decay over the last fifth": {"decay_share": 0.2},
     "tied head": {"tie_embeddings": True},
-    "float32": {"mixed_precision": "no"},
 }
 
 
