@@ -1,6 +1,7 @@
 """The report's plots, each as one SVG text that stands in the page."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,11 @@ from matplotlib.figure import Figure
 
 from evaluation.rubrics import CRITERIA
 
+# Stands for the page's own text colour, which is known to the browser only: light on dark where the reader has it so.
+_INK = "#010203"
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
 _STYLE = {"svg.hashsalt": "evaluation", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE |= dict.fromkeys(_INKED, _INK) | dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
 
 
 def as_svg(figure: Figure) -> str:
@@ -17,7 +22,7 @@ def as_svg(figure: Figure) -> str:
     text = io.StringIO()
     with rc_context(_STYLE):
         figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
+    svg = text.getvalue().replace(_INK, "currentColor")
     return svg[svg.index("<svg") :]
 
 
@@ -47,7 +52,7 @@ def distributions(by_model: dict[str, dict[str, Sequence[int]]]) -> str:
                 axes.bar(range(1, 11), counts / max(counts.sum(), 1), width=0.85, color="#4468a8")
                 axes.set_ylim(0, 1)
                 axes.set_yticks([])
-            row[0].set_ylabel(_short(model, 14), rotation=0, ha="right", va="center", fontsize="small")
+            row[0].set_ylabel(_wrapped(model), rotation=0, ha="right", va="center", fontsize="small")
         for axes, name in zip(grid[0], CRITERIA, strict=True):
             axes.set_title(name, fontsize="small")
         for axes in grid[-1]:
@@ -86,3 +91,8 @@ def _short(name: str, most: int = 40) -> str:
     # A dollar sign would start mathematics in matplotlib.
     name = name.replace("$", r"\$")
     return name if len(name) <= most else "…" + name[1 - most :]
+
+
+def _wrapped(name: str) -> str:
+    """A name in lines of 24 letters: names of one sweep differ at their ends, which must be seen."""
+    return "\n".join(textwrap.wrap(_short(name, 72), 24))
