@@ -22,7 +22,8 @@ needs_ray = pytest.mark.skipif(
 @pytest.fixture
 def cluster(monkeypatch):
     """A head that runs nothing, and two workers of one core."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180", "RAY_process_startup_timeout_ms": "180000"}.items():
+        monkeypatch.setenv(name, value)
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})

@@ -1,21 +1,19 @@
 """Servers that answer, and fail, on loopback."""
 
 import json
-import subprocess
-import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
+
+from tests.backend.llm.fault_server import serve
+from tests.backend.llm.warm import start_server
 
 
 class FaultServer:
     """A running fault_server.py."""
 
     def __init__(self, *options: str):
-        command = [sys.executable, str(Path(__file__).with_name("fault_server.py")), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
+        self.process, self.port = start_server(serve, list(options))
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self) -> dict:
@@ -26,8 +24,7 @@ class FaultServer:
     def stop(self) -> None:
         """Kill it."""
         self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.join()
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Server:
             writer.transport.abort()
             return False
         if fault == "stall":
-            await asyncio.sleep(30)
+            await asyncio.sleep(options.stall)
             return False
         await asyncio.sleep(options.delay * (5 if fault == "slow" else 1))
         text = json.dumps(self.completion(prompt, fault))
@@ -162,7 +162,7 @@ class Server:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
 
 
-async def main():
+async def main(arguments, tell_port):
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", type=float, default=0.0)
@@ -170,16 +170,22 @@ async def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--pause", type=float, default=0.3)
+    parser.add_argument("--stall", type=float, default=30.0)
     parser.add_argument("--rpm", type=float, default=0)
     parser.add_argument("--burst", type=float, default=20)
     parser.add_argument("--tell-limits", action="store_true")
     parser.add_argument("--formats", default="all")
     parser.add_argument("--key", default="")
     parser.add_argument("--plain", action="store_true")
-    server = await asyncio.start_server((made := Server(parser.parse_args())).serve, "127.0.0.1", made.options.port, limit=1 << 20, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    made = Server(parser.parse_args(arguments))
+    server = await asyncio.start_server(made.serve, "127.0.0.1", made.options.port, limit=1 << 20, backlog=4096)
+    tell_port(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
+def serve(arguments, tell_port):
+    asyncio.run(main(arguments, tell_port))
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(None, lambda port: print(port, flush=True))

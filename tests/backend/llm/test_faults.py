@@ -1,35 +1,31 @@
 """Runs against a server that fails in every way that servers do: each prompt ends once, and nothing is paid for twice."""
 
 import json
-import os
 import random
 import resource
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
 
 from backend.llm.journal import Journal
+from datagen.prompts import Prompts
+from tests.backend.llm.warm import Command
+
+KILLS = 20
 
 
-def command(journal, *urls, count=120, **options):
-    line = [sys.executable, "-m", "datagen", "stories", "english", "--count", str(count), "--provider", "openai", "--model", "m"]
+def start(journal, *urls, count=120, **options) -> Command:
+    line = ["stories", "english", "--count", count, "--provider", "openai", "--model", "m"]
     for url in urls:
         line += ["--base-url", url]
-    for name, value in {"journal": journal, "first_byte_timeout": 1, **options}.items():
-        line += [f"--{name.replace('_', '-')}", str(value)]
-    return line
+    for name, value in {"journal": journal, "first_byte_timeout": 30, **options}.items():
+        line += [f"--{name.replace('_', '-')}", value]
+    return Command(line)
 
 
-def run(*arguments, **options):
-    return subprocess.run(command(*arguments, **options), capture_output=True, text=True, env=environment())
-
-
-def environment(key="sk-the-key-of-this-test"):
-    return {**os.environ, "OPENAI_API_KEY": key}
+def run(*arguments, **options) -> Command:
+    return start(*arguments, **options).end()
 
 
 def ended(path) -> dict[str, str]:
@@ -39,7 +35,7 @@ def ended(path) -> dict[str, str]:
 
 def test_every_prompt_ends_as_one_story_whatever_the_server_does(fault_server, tmp_path):
     server, path = fault_server("--faults", 0.3, "--pause", 0.1), tmp_path / "a.sqlite"
-    done = run(path, server.url, allow="words missing")
+    done = run(path, server.url, allow="words missing", first_byte_timeout=2)
     assert done.returncode == 0, done.stderr
     states, stats = ended(path), server.stats()
     assert len(states) == 120 and set(states.values()) <= {"accepted", "dead"}
@@ -55,25 +51,34 @@ def test_every_prompt_ends_as_one_story_whatever_the_server_does(fault_server, t
 
 
 def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(fault_server, tmp_path):
-    server, path, dice = fault_server("--faults", 0.2, "--pause", 0.05, "--delay", 0.05), tmp_path / "a.sqlite", random.Random(3)
-    in_flight = kills = 0
+    server, path, dice = fault_server("--faults", 0.2, "--pause", 0.05, "--delay", 0.05, "--stall", 2), tmp_path / "a.sqlite", random.Random(3)
+    count, kills, safe, lost = 200, 0, {}, {}
+    ids = {prompt.text: prompt.id for prompt in Prompts("english").range(0, count)}
     while True:
-        process = subprocess.Popen(command(path, server.url, count=150), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        goal = sum(server.stats()["calls"].values()) + dice.randrange(20, 40)
+        process = start(path, server.url, count=count, first_byte_timeout=1, concurrency=8, allow="words missing")
+        goal = sum(server.stats()["calls"].values()) + dice.randrange(2, 12) if kills < KILLS else 10**9
         while process.poll() is None and sum(server.stats()["calls"].values()) < goal:
-            time.sleep(0.01)
-        if process.poll() is None:
-            in_flight += server.stats()["open"] + 40  # and answers between the server and the disk
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        if process.wait() == 0:
+            time.sleep(0.01 + dice.random() * 0.04)
+        if process.poll() is not None:
             break
-    assert kills >= 3
-    states, good = ended(path), server.stats()["good"]
-    assert len(states) == 150 and set(states.values()) <= {"accepted", "dead"}
-    assert sum(times - 1 for times in good.values()) <= in_flight
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        while server.stats()["open"]:  # calls whose caller is dead
+            time.sleep(0.01)
+        good = {ids[text]: times for text, times in server.stats()["good"].items()}
+        accepted = {id_ for id_, state in ended(path).items() if state == "accepted"} if path.exists() else set()
+        safe |= {id_: good[id_] for id_ in accepted - safe.keys()}
+        lost |= {id_: good[id_] for id_ in good.keys() - accepted}  # answered, and not on the disk
+    assert process.returncode == 0 and kills == KILLS
+    with Journal.read(path) as journal:
+        states = {id_: (state, reason) for id_, state, reason in journal.connection.execute("SELECT id, state, reason FROM items")}
+        assert journal.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert dict(journal.accepted("id, text")).keys() == {id_ for id_, (state, _) in states.items() if state == "accepted"}
+    assert len(states) == count and all(state == "accepted" or (state == "dead" and reason) for state, reason in states.values())
+    good = {ids[text]: times for text, times in server.stats()["good"].items()}
+    assert all(good[id_] == times for id_, times in safe.items()), "an accepted answer was paid for again"
+    assert all(times - 1 <= lost.get(id_, 0) for id_, times in good.items()), "more was paid for twice than was under way"
 
 
 def test_what_is_accepted_is_never_asked_again(fault_server, tmp_path):
@@ -85,11 +90,11 @@ def test_what_is_accepted_is_never_asked_again(fault_server, tmp_path):
 
 def test_ctrl_c_finishes_what_is_under_way_and_the_run_goes_on(fault_server, tmp_path):
     server, path = fault_server("--delay", 0.3), tmp_path / "a.sqlite"
-    process = subprocess.Popen(command(path, server.url, count=100), stderr=subprocess.PIPE, text=True)
+    process = start(path, server.url, count=100)
     while server.stats()["open"] < 10:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
+    told = process.end().stderr
     assert process.returncode == 130 and "goes on from there" in told and "Traceback" not in told
     accepted = list(ended(path).values()).count("accepted")
     assert 0 < accepted < 100 and accepted == sum(server.stats()["good"].values())
@@ -99,13 +104,13 @@ def test_ctrl_c_finishes_what_is_under_way_and_the_run_goes_on(fault_server, tmp
 
 def test_two_processes_do_not_share_a_journal(fault_server, tmp_path):
     server, path = fault_server("--delay", 1), tmp_path / "a.sqlite"
-    first = subprocess.Popen(command(path, server.url), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    first = start(path, server.url)
     try:
         while not server.stats()["open"]:
             time.sleep(0.01)
         second = run(path, server.url)
         assert second.returncode == 1 and "is being written by another process" in second.stderr
-        told = subprocess.run([sys.executable, "-m", "datagen", "status", str(path), "--json"], capture_output=True, text=True)
+        told = Command(["status", path, "--json"]).end()
         assert json.loads(told.stdout)["running"] is True
     finally:
         first.kill()
@@ -191,11 +196,11 @@ def test_a_dear_run_is_not_begun_unasked(fault_server, tmp_path):
 def test_a_full_disk_loses_no_answer_that_was_saved(fault_server, tmp_path):
     """The file may not grow any more, as on a full disk: SQLite says so in the same words."""
     server, path = fault_server("--delay", 0.2), tmp_path / "a.sqlite"
-    process = subprocess.Popen(command(path, server.url, count=400, patience=1), stderr=subprocess.PIPE, text=True, env=environment())
+    process = start(path, server.url, count=400, patience=1)
     while not server.stats()["open"]:
         time.sleep(0.01)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (400_000, 400_000))
-    _, told = process.communicate()
+    told = process.end().stderr
     assert process.returncode == 1 and "cannot be written" in told and "Traceback" not in told
     before = [id_ for id_, state in ended(path).items() if state == "accepted"]
     assert run(path, server.url, count=400).returncode == 0
