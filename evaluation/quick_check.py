@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from backend.languages import Language
+from evaluation.coherence import coherence_of
 from evaluation.text import (
     as_language,
     ends_a_sentence,
@@ -55,6 +56,9 @@ class QuickCheck:
     longest_repeated_span: int  # words
     opening_carried: float | None  # share of the opening's content words taken up
     entities_carried: float | None  # the same for its names and nouns
+    entities_returning: float | None  # share of mentions of persons and things that are mentioned more than once
+    second_half_continued: float | None  # share of the second half's content words that stood before
+    sentences_linked: float | None  # share of sentences that share a content word with the one before
 
     @property
     def passed(self) -> dict[str, bool | None]:
@@ -69,8 +73,15 @@ class QuickCheck:
         }
 
     @property
+    def coherence(self) -> float | None:
+        """One number, 0…1, of the three measures of what holds the story together; None when it is too short for any."""
+        parts = (self.entities_returning, _twice(self.second_half_continued), _twice(self.sentences_linked))
+        known = [part for part in parts if part is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
     def score(self) -> float:
-        """One number, 0…1: the mean of five parts. For comparing in bulk; a heuristic, not a judge's grade."""
+        """One number, 0…1: the mean of up to six parts. For comparing in bulk; a heuristic, not a judge's grade."""
         if not self.words:
             return 0.0
         parts = [
@@ -81,6 +92,8 @@ class QuickCheck:
         ]
         if self.opening_carried is not None:
             parts.append(min(1.0, 2 * self.opening_carried))
+        if self.coherence is not None:
+            parts.append(self.coherence)
         return sum(parts) / len(parts)
 
     def as_dict(self) -> dict:
@@ -116,6 +129,7 @@ def quick_check(opening: str, completion: str, language: str | Language, finishe
         longest_repeated_span=longest_repeated_span(said),
         opening_carried=carried(content_words(opening, language), said),
         entities_carried=carried(entities(opening, language), said),
+        **coherence_of(opening, text, language),
     )
 
 
@@ -181,6 +195,10 @@ def carried(asked: list[str], said: list[str]) -> float | None:
     have = set(said)
     beginnings = {word[:length] for word in have for length in range(3, len(word) + 1)}
     return sum(word in have or stem(word) in beginnings for word in asked) / len(asked)
+
+
+def _twice(share: float | None) -> float | None:
+    return None if share is None else min(1.0, 2 * share)
 
 
 @functools.cache

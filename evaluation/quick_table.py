@@ -8,6 +8,8 @@ from types import MappingProxyType
 from evaluation.completions import Completion
 from evaluation.quick_check import CHECKS, quick_check
 
+_COHERENCE = ("entities_returning", "second_half_continued", "sentences_linked")
+
 
 def check_all(
     completions: list[Completion], extras: Mapping[str, list[float]] = MappingProxyType({})
@@ -35,7 +37,7 @@ def _summary(model: str, language: str, rows: list[dict], extras: list[str]) -> 
     summary["with_repeated_sentence"] = sum(row["repeated_sentences"] > 0 for row in rows) / len(rows)
     asked = [row["entities_carried"] > 0 for row in rows if row["entities_carried"] is not None]
     summary["with_entity_carried"] = sum(asked) / len(asked) if asked else None
-    for name in ("script_purity", "opening_carried", "entities_carried", "distinct_2", "longest_repeated_span"):
+    for name in ("script_purity", "opening_carried", "entities_carried", *_COHERENCE, "distinct_2", "longest_repeated_span"):
         summary[f"mean_{name}"] = _mean(rows, name)
     for name in ("words", "words_per_sentence"):
         summary[f"mean_{name}"] = _mean(rows, name)

@@ -47,9 +47,9 @@ def test_more_strength_is_more_damage(ladder):
 
 def test_the_quick_check_sees_broken_form_and_owns_that_it_is_blind_to_meaning(ladder):
     rungs = {rung.kind: rung for rung in climb(ladder, quick_scores(ladder))}
-    for kind in ("cut off", "foreign words", "one repeated", "middle removed"):
+    for kind in ("cut off", "foreign words", "one repeated", "middle removed", "names swapped"):
         assert not rungs[kind].blind and rungs[kind].correlation < -0.3, kind
-    assert rungs["shuffled"].blind
+    assert all(rungs[kind].drop < 0.02 for kind in ("shuffled", "wrong forms"))
     assert "BLIND" in as_text(list(rungs.values()))
 
 
@@ -87,7 +87,7 @@ def test_command_on_real_stories_says_what_the_quick_check_sees(language, tmp_pa
     assert done.exit_code == 0 and "not a judge" in done.output
     (found,) = json.loads((tmp_path / "ladder.json").read_text("utf-8"))
     blind = {rung["kind"] for rung in found["rungs"] if rung["blind"]}
-    assert blind <= {"shuffled", "names swapped", "wrong forms", "other ending"} and "wrong forms" in blind
+    assert blind <= {"shuffled", "wrong forms", "other ending"} and "wrong forms" in blind
 
 
 def test_command_without_a_file_takes_the_language_s_own_stories():

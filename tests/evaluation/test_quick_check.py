@@ -65,6 +65,16 @@ def test_opening_that_says_nothing_leaves_that_check_open():
     assert quick_check("", GOOD, "hindi", True).passed["opening_carried"] is None
 
 
+def test_persons_who_come_back_and_words_taken_up_are_coherence():
+    whole = quick_check(OPENING, GOOD, "hindi")
+    swapped = quick_check(OPENING, GOOD.replace("कछुए", "बिल्ली").replace("पत्थर को", "छाता को"), "hindi")
+    assert swapped.entities_returning < whole.entities_returning
+    ending = "राजा ने अपने घोड़े को दाना खिलाया। रानी ने महल में दीप जलाए। चाँद निकला और बच्चे छत पर सो गए। हवा चलने लगी।"
+    other = quick_check(OPENING, GOOD[: len(GOOD) // 2] + "। " + ending, "hindi")
+    assert other.second_half_continued < whole.second_half_continued
+    assert quick_check(OPENING, "हाँ।", "hindi").coherence is None
+
+
 def test_the_label_travels_with_the_numbers():
     assert "heuristic" in LABEL and quick_check(OPENING, GOOD, "hindi").as_dict()["label"] == LABEL
 
