@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+from tests.datagen.command import datagen
 from tests.hub_server import hub_server
 
 READ = """
@@ -20,14 +21,14 @@ def run(*arguments, **environment):
 
 def test_an_export_is_pushed_privately_and_read_from_there(tmp_path):
     journal, out = tmp_path / "a.sqlite", tmp_path / "stories"
-    assert run("-m", "datagen", "stories", "hindi", "--count", 60, "--provider", "storyteller", "--journal", journal).returncode == 0
-    assert run("-m", "datagen", "export", journal, "--out", out).returncode == 0
+    assert datagen("stories", "hindi", "--count", 60, "--provider", "storyteller", "--journal", journal).returncode == 0
+    assert datagen("export", journal, "--out", out).returncode == 0
     with hub_server({"hf_right"}) as hub:
         environment = hub.environment | {"HF_TOKEN": "hf_right", "HF_HOME": str(tmp_path / "home")}
         done = run("-m", "datagen", "push", out, "--repo", "org/stories", **environment)
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip().endswith("/datasets/org/stories") and hub.made[0]["visibility"] == "private"
-        assert any(name.startswith("data/train-") for name in hub.repos["org/stories"])
+        assert any(name.startswith("data/train-") for name in hub.repos["org/stories"]) and "README.md" in hub.repos["org/stories"]
         read = run("-c", READ, "org/stories", **environment)
         assert read.returncode == 0, read.stderr
     ids = json.loads(read.stdout)
@@ -35,5 +36,5 @@ def test_an_export_is_pushed_privately_and_read_from_there(tmp_path):
 
 
 def test_what_is_no_export_is_not_pushed(tmp_path):
-    done = run("-m", "datagen", "push", tmp_path, "--repo", "org/stories")
+    done = datagen("push", tmp_path, "--repo", "org/stories")
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "no export" in done.stderr
