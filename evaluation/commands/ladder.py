@@ -9,9 +9,11 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.languages import Language
 from backend.llm.options import Choice
+from backend.slm.catalog import resolve
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from evaluation.completions import Completion, read_rows
+from evaluation.damage import KINDS
 from evaluation.judging import judge_completions
 from evaluation.ladder import Rung, as_text, build_ladder, climb, judge_scores, quick_scores
 from evaluation.panel import Panel, panel_options
@@ -29,7 +31,9 @@ _TOLD = 200  # stories taken from the storyteller where there is no file of real
 @click.option("--foreign", type=_FILE, help="JSONL of stories in another language  [default: the storyteller's]")
 @click.option("--column", default="story", show_default=True)
 @click.option("--count", default=30, show_default=True, type=click.IntRange(min=5), help="stories to damage")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="of damage, again for each  [default: all]")
 @click.option("--seed", default=0, show_default=True)
+@click.option("--reference", help="a bundled name, model folder or Hub id: also climb by its bits per byte")
 @click.option("--rubric", type=click.Choice(list(RUBRICS)), default="paper", show_default=True)
 @click.option("--journal", type=click.Path(path_type=Path), help="a SQLite file for the judges' answers")
 @click.option("--out", type=click.Path(path_type=Path), help="a JSON file, for `report --ladder`")
@@ -40,7 +44,9 @@ def ladder(
     foreign: Path | None,
     column: str,
     count: int,
+    kinds: tuple[str, ...],
     seed: int,
+    reference: str | None,
     rubric: str,
     journal: Path | None,
     out: Path | None,
@@ -53,12 +59,14 @@ def ladder(
     language = as_language(language)
     good = _texts(stories, column) if stories else _own_stories(language)
     other = _texts(foreign, column) if foreign else _told("hindi" if language.name == "english" else "english")
-    damaged = build_ladder(good, other, language, count, seed)
+    damaged = build_ladder(good, other, language, count, seed, kinds or tuple(KINDS))
     if panel:
         ratings = judge_completions(damaged, panel, rubric, 1, journal)
         found = [_of_judge(judge, language, damaged, judge_scores(damaged, ratings, judge)) for judge in panel.judges]
     else:
         found = [{"judge": LABEL, "language": language.name, "rungs": climb(damaged, quick_scores(damaged))}]
+    if reference:
+        found.append(_of_reference(reference, language, damaged))
     for row in found:
         click.echo(f"{row['judge']}, {language.english_name}\n{as_text(row['rungs'])}")
     if out:
@@ -70,6 +78,16 @@ def _of_judge(judge: str, language: Language, damaged: list[Completion], scores:
     rungs = {criterion: climb(damaged, grades) for criterion, grades in scores.items()}
     drops = {criterion: {rung.kind: rung.drop for rung in found} for criterion, found in rungs.items()}
     return {"judge": judge, "language": language.name, "rungs": rungs["overall"], "drops": drops}
+
+
+def _of_reference(reference: str, language: Language, damaged: list[Completion]) -> dict:
+    """How well a model expects the damaged stories: bits per byte with the sign turned, so that damage lowers it."""
+    from evaluation.perplexity import bits_per_byte
+
+    model = resolve(reference)
+    bits = bits_per_byte(model.path, [item.completion for item in damaged], [item.opening for item in damaged])
+    rungs = climb(damaged, [-value for value in bits])
+    return {"judge": f"−bits per byte under {model.name}", "language": language.name, "rungs": rungs}
 
 
 def _texts(path: Path, column: str) -> list[str]:

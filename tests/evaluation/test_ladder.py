@@ -93,3 +93,12 @@ def test_command_on_real_stories_says_what_the_quick_check_sees(language, tmp_pa
 def test_command_without_a_file_takes_the_language_s_own_stories():
     done = CliRunner().invoke(evaluation, ["ladder", "bangla", "--count", "5"], catch_exceptions=False)
     assert done.exit_code == 0 and "Bangla" in done.output and "Blind to:" in done.output
+
+
+def test_command_with_a_reference_model_sees_wrong_forms():
+    arguments = ["ladder", "hindi", "--count", "5", "--kind", "wrong forms", "--kind", "foreign words", "--reference", "hindi"]
+    done = CliRunner().invoke(evaluation, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    _, by_model = done.output.split("bits per byte under hindi")
+    blind = by_model.rpartition("Blind to:")[2]
+    assert "wrong forms" not in blind and "foreign words" not in blind
