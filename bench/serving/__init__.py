@@ -1,0 +1,1 @@
+"""What the benchmarks of serving share: models with random weights, and the peers that serve them."""
