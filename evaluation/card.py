@@ -1,10 +1,13 @@
 """Scores into a model's card: `model-index` metadata, which the Hub shows, and a table of its own in the text."""
 
 import re
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backend.errors import UserError
 from backend.files import writing
+from backend.hub import upload_folder
 from evaluation.report import means_table
 
 
@@ -56,6 +59,30 @@ def write_card(folder: Path, analysis: dict) -> str:
     with writing(path) as file:
         file.write(str(card))
     return f"The card {path} holds the scores."
+
+
+def push_card(repo: str, analysis: dict) -> str:
+    """The same for the card of a model on the Hub, `ORG/NAME`; returns a sentence. Raises UserError as `upload_folder` too."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RemoteEntryNotFoundError,
+    )
+
+    with TemporaryDirectory() as name:
+        folder = Path(name) / repo.rpartition("/")[2]
+        folder.mkdir()
+        try:
+            shutil.copy(HfApi().hf_hub_download(repo, "README.md"), folder)
+        except RemoteEntryNotFoundError:
+            pass  # a model without a card gets one
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            told = str(error).splitlines()[0]
+            raise UserError(f"The card of {repo} cannot be fetched ({told}); name a model that is on the Hub.") from None
+        write_card(folder, analysis)
+        return f"The card {upload_folder(folder, repo, 'model', message='Evaluation')} holds the scores."
 
 
 def with_section(text: str, section: str, name: str) -> str:

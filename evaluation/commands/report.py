@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from backend.errors import UserError
-from evaluation.card import write_card
+from evaluation.card import push_card, write_card
 from evaluation.completions import read_rows
 from evaluation.human import corrected_means
 from evaluation.ratings import Rating, read_ratings
@@ -29,6 +29,7 @@ _OPTIONS = (
     click.option("--votes", type=_FILE, help="JSONL of human grades: model, opening, index, overall"),
     click.option("--written-by", multiple=True, metavar="MODEL=LLM", help="who wrote the training stories; *=LLM for all"),
     click.option("--card", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path), help="a model folder, whose card gets the scores"),
+    click.option("--card-to", metavar="ORG/NAME", help="a model on the Hub, whose card gets the scores"),
     click.option("--push-to", metavar="ORG/NAME", help="also a private dataset on the Hub"),
 )  # fmt: skip
 
@@ -66,6 +67,7 @@ def _write(
     votes: Path | None,
     written_by: tuple[str, ...],
     card: Path | None,
+    card_to: str | None,
     push_to: str | None,
 ) -> None:
     ratings = [rating for path in paths for rating in read_ratings(path)]
@@ -88,6 +90,8 @@ def _write(
     click.echo(f"Written to {out / 'report.html'} and report.md.")
     if card:
         click.echo(write_card(card, analysis))
+    if card_to:
+        click.echo(push_card(card_to, analysis))
     if push_to:
         from backend.hub import upload_folder
 
