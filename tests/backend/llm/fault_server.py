@@ -49,6 +49,8 @@ class Server:
                 elif not await self.complete(json.loads(body), headers, writer):
                     return
                 await writer.drain()
+                if headers.get("connection", "").lower() == "close":
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -68,6 +70,9 @@ class Server:
             self.open -= 1
 
     async def answer(self, body, headers, writer):
+        if not body.get("messages"):
+            self.reply(writer, 400, json.dumps({"error": {"message": "no messages"}}))
+            return True
         options, prompt = self.options, body["messages"][-1]["content"]
         self.keys.add(headers.get("authorization", ""))
         now = time.monotonic()
