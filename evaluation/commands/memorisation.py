@@ -9,6 +9,7 @@ import click
 from backend.files import writing
 from evaluation.completions import read_completions
 from evaluation.memorisation import check, summary
+from evaluation.quick_table import as_text
 from evaluation.word_index import build_index, open_index
 
 
@@ -38,12 +39,7 @@ def memorisation(
     index = open_index(folder) if folder.exists() else build_index(corpus, folder, column)
     rows = check(completions, index)
     table = summary(rows)
-    for line in table:
-        click.echo(
-            "  ".join(
-                f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
-            )
-        )
+    click.echo(as_text(table))
     longest = max(rows, key=lambda row: row.longest_span)
     shown = " ".join(longest.span.split()[:40])
     click.echo(
