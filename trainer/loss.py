@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CACHE = 1 << 20  # logits of a CPU chunk
-GATHERED = 1 << 26  # gradients of logits that are kept for one product with the hidden states
+GATHERED = 1 << 25  # gradients of logits that are kept for one product with the hidden states
 VOCAB_SLICE = 1 << 15
 
 
