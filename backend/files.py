@@ -1,4 +1,4 @@
-"""Writing a file so that it is either whole or not there."""
+"""Writing a file or a folder so that it is either whole or not there."""
 
 import os
 import tempfile
@@ -24,3 +24,17 @@ def writing(path: Path | str, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path]:
+    """A place to make a folder that gets the name `path` when it is whole; safe between processes, of which the first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+        whole = Path(temporary) / path.name
+        yield whole
+        try:
+            os.replace(whole, path)
+        except OSError:  # another process was quicker, and wrote the same
+            if not path.exists():
+                raise

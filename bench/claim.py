@@ -5,10 +5,12 @@ import os
 import platform
 from importlib import metadata
 
+from backend.processor import processor_name
+
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of Python, the machine and the named packages, as they were measured."""
-    found = {"python": platform.python_version(), "machine": f"{_cpu()}, {os.cpu_count()} cores"}
+    found = {"python": platform.python_version(), "machine": f"{processor_name()}, {os.cpu_count()} cores"}
     return found | {package: metadata.version(package) for package in packages}
 
 
@@ -16,11 +18,3 @@ def tell(claim: str, figure: float, goal: float, holds: bool, peers: dict, packa
     """Print the closing JSON line. `figure` and `goal` are ratios or counts, as the claim says."""
     result = {"claim": claim, "figure": round(figure, 4), "goal": goal, "holds": holds, "peers": peers}
     print(json.dumps(result | {"versions": versions(*packages)}, ensure_ascii=False))
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

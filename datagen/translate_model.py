@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import ctranslate2
 
 from backend.errors import UserError
+from backend.files import making
 from backend.hub import download_model
 from backend.languages import Language
 from backend.llm.provider import Completion, ProviderError
@@ -96,15 +95,8 @@ def converted(folder: Path, weights: str) -> Path:
     digest = hashlib.sha256(f"{folder.resolve()} {weights} {stamp} {ctranslate2.__version__}".encode()).hexdigest()[:32]
     path = cache_folder() / "translators" / digest
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-            whole = Path(temporary) / "model"
+        with making(path) as whole:
             ctranslate2.converters.TransformersConverter(str(folder)).convert(str(whole), quantization=weights)
-            try:
-                os.replace(whole, path)
-            except OSError:  # another process was quicker, and wrote the same
-                if not path.exists():
-                    raise
     return path
 
 

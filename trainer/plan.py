@@ -1,12 +1,12 @@
 """What a run would take, before it takes it."""
 
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from backend.processor import processor_name
 from trainer.config import TrainConfig
 from trainer.data import Rows, read_meta
 from trainer.optimizer import build_optimizers
@@ -39,10 +39,7 @@ def device_name(device: torch.device) -> str:
     """What a card calls the device: a GPU's name, or the processor and how many of its threads are used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    models = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    name = models[0].partition(":")[2].strip() if models else platform.machine()
-    return f"{name}, {torch.get_num_threads()} thread(s)"
+    return f"{processor_name()}, {torch.get_num_threads()} thread(s)"
 
 
 def count_parameters(config: TrainConfig, vocab_size: int) -> dict[str, int]:

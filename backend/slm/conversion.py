@@ -3,10 +3,10 @@
 import functools
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 from backend.errors import UserError
+from backend.files import making
 from backend.slm.config import read_config
 from backend.slm.weights import read_tensors, weight_files
 
@@ -41,16 +41,9 @@ def converted(folder: Path, weight_format: str = "int8") -> Path:
         raise UserError(f"{folder} has no weight {error}, so it is no whole {config['model_type']}; export it again.") from None
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{folder}: its weights and its config.json do not fit together ({str(error).strip()[-120:]}).") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-        whole = Path(temporary) / path.name
+    with making(path) as whole:
         whole.mkdir()
         openvino.save_model(graph, whole / "openvino_model.xml", compress_to_fp16=False)
-        try:
-            os.replace(whole, path)
-        except OSError:  # another process was quicker, and wrote the same
-            if not path.exists():
-                raise
     return path
 
 
