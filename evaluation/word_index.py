@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +28,7 @@ EMPTY = np.uint32(0xFFFFFFFF)
 SHINGLE = 3  # words
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _STORIES_A_JOB = 2000
+_MOST_KNOWN = 500_000  # tokens a process remembers
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def build_index(source: Path, folder: Path, column: str = "story", workers: int 
         open(partial / "words.bin", "wb") as words_file,
         open(partial / "sketches.bin", "wb") as sketches_file,
         tqdm(unit=" stories", unit_scale=True, disable=not sys.stderr.isatty(), desc=f"Indexing {source.name}") as bar,
-        ProcessPoolExecutor(workers, get_context("forkserver")) as pool,
+        ProcessPoolExecutor(workers, get_context("spawn")) as pool,
     ):
         # Only so many jobs are handed out that the corpus does not pile up in memory.
         waiting = [pool.submit(_index_batch, *job) for job in itertools.islice(jobs, 2 * workers)]
@@ -104,7 +104,11 @@ def build_index(source: Path, folder: Path, column: str = "story", workers: int 
 
 def number_words(said: Iterable[str]) -> np.ndarray:
     """Words as uint32; never 0, which stands between stories."""
-    return np.fromiter((zlib.crc32(word.encode()) or 1 for word in said), np.uint32)
+    return np.fromiter(map(_number, said), np.uint32)
+
+
+def _number(word: str) -> int:
+    return zlib.crc32(word.encode()) or 1
 
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
@@ -138,17 +142,36 @@ def sketch(hashes: np.ndarray, stories: np.ndarray, n_stories: int) -> np.ndarra
     return found.reshape(n_stories, BINS)
 
 
+class _Tokens(dict):
+    """What stands between spaces: the numbers of its words. No word holds a space, so tokens can be read one by one."""
+
+    def __init__(self):
+        self.spelt: dict[int, str] = {}  # the words that were met since this was last emptied
+
+    def __missing__(self, token: str) -> tuple[int, ...]:
+        said = words(token)
+        self[token] = numbers = tuple(map(_number, said))
+        self.spelt.update(zip(numbers, said, strict=True))
+        return numbers
+
+
+_TOKENS = _Tokens()
+
+
 def _index_batch(column: str, batch: Sequence) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, str]]:
-    texts = [_text_of(row, column) if isinstance(row, bytes) else row for row in batch]
-    said = [words(unicodedata.normalize("NFC", text)) for text in texts]
-    sizes = np.array([len(story) + 1 for story in said])
-    known = {word: zlib.crc32(word.encode()) or 1 for word in {word for story in said for word in story}}
-    numbers = np.fromiter((known[w] if w else 0 for story in said for w in ("", *story)), np.uint32, int(sizes.sum()))
+    """Numbers, lengths and sketches of some stories, and those words that this process had not met before."""
+    if len(_TOKENS) > _MOST_KNOWN:
+        _TOKENS.clear()
+    texts = (_text_of(row, column) if isinstance(row, bytes) else row for row in batch)
+    said = [[0, *itertools.chain.from_iterable(map(_TOKENS.__getitem__, text.split()))] for text in texts]
+    sizes = np.fromiter(map(len, said), np.int64, len(said))
+    numbers = np.fromiter(itertools.chain.from_iterable(said), np.uint32, int(sizes.sum()))
     hashes, owners = shingles(numbers), np.repeat(np.arange(len(said)), sizes)
     # A triple that holds a story's leading 0 anywhere lies across a border.
     inside = (numbers[:-2] != 0) & (numbers[1:-1] != 0) & (numbers[2:] != 0)
     sketches = sketch(hashes[inside], owners[: len(inside)][inside], len(said))
-    return numbers, sizes, sketches, {number: word for word, number in known.items()}
+    new_words, _TOKENS.spelt = _TOKENS.spelt, {}
+    return numbers, sizes, sketches, new_words
 
 
 def _text_of(line: bytes, column: str) -> str:
