@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from os.path import commonprefix
 from pathlib import Path
 from random import Random
 
@@ -16,10 +15,10 @@ from tqdm import tqdm
 from backend.errors import UserError
 from backend.files import writing
 from backend.languages import Language, load_language
+from datagen.carrying import CarryingTeller
 from datagen.prompts import Prompts
 from datagen.renaming import Names
-from datagen.storyteller.teller import Storyteller, load_storyteller
-from datagen.words import Word, load_words
+from datagen.words import load_words
 
 HELD_OUT = 5  # every fifth whole story is kept out of training
 
@@ -32,41 +31,17 @@ def whole_stories(language: Language, held_out: bool) -> list[dict]:
     return [row for number, row in enumerate(rows) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
 
 
-def told_stories(name: str, count: int, seed: int, renamed: float, plots: int, preludes: float = 0.0) -> Iterator[str]:
-    """Plain stories of the storyteller, from the plots that carry best.
+def told_stories(
+    name: str, count: int, seed: int, renamed: float, plots: int, preludes: float = 0.0, things: float = 0.0
+) -> Iterator[str]:
+    """Plain stories of the storyteller, from the plots that carry best, and told so that they carry their opening.
 
-    In a share of them the people bear other names, some of them made up. A share begins with a prelude, a sentence
-    that the plot does not ask for: from it a model learns to go on from any opening with those whom it names.
+    In a share of them the people bear other names, some of them made up; `preludes` and `things` as in
+    `datagen.carrying.CarryingTeller`.
     """
-    teller, names, dice = load_storyteller(name), Names(load_words(name)), Random(seed)
-    chosen = carrying_plots(teller, plots)
-    kinds = {kind for plot in teller.plots if plot.path.stem in chosen for role in plot.noun_roles for kind in plot.roles[role]}
-    prompts = Prompts(name, seed=seed)
-    told = (prompt for prompt in prompts.range(0, len(prompts)) if teller.words.find("nouns", prompt.noun).kind in kinds)
-    for prompt in islice(told, count):
-        words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
-        story = teller.say(*teller.cast(*words, prompt.text, chosen), plain=True, prelude=dice.random() < preludes)
+    teller, names, dice = CarryingTeller(name, plots, preludes, things, seed), Names(load_words(name)), Random(seed)
+    for story in islice(teller.stories(), count):
         yield names.rename(story, names.found(story), dice) if dice.random() < renamed else story
-
-
-def carrying_plots(teller: Storyteller, count: int) -> set[str]:
-    """The `count` plots whose paragraphs name the hero and the prompt's noun most steadily to the end, by file name."""
-    steadiness: dict[str, list[float]] = {plot.path.stem: [] for plot in teller.plots}
-    for prompt in Prompts(teller.language.name).range(0, 40 * len(teller.plots)):
-        plot, scene = teller.cast(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, prompt.text)
-        later = teller.say(plot, scene, plain=True).split("\n\n")[1:]
-        stems = {_stem(scene.roles[role]) for role in ("hero", *plot.noun_roles) if role in scene.roles}
-        steadiness[plot.path.stem].append(sum(stem in part for part in later for stem in stems) / max(1, len(later) * len(stems)))
-    means = {stem: sum(values) / len(values) for stem, values in steadiness.items() if values}
-    return set(sorted(means, key=means.get, reverse=True)[:count])
-
-
-def _stem(word: Word) -> str:
-    """What all forms of a word begin with, or the word where they share less than two characters."""
-    shared = commonprefix(  # noqa: RUF071 (letters, not paths)
-        [word["word"], *(word[form] for form in ("obl", "gen", "loc") if form in word)]
-    )
-    return shared if len(shared) > 1 else word["word"]
 
 
 def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
@@ -82,12 +57,35 @@ def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
 @click.argument("languages", nargs=-1, required=True)
 @click.option("--count", default=50_000, show_default=True, type=click.IntRange(min=1), help="told stories a language")
 @click.option("--repeats", default=20, show_default=True, type=click.IntRange(min=0), help="of each whole story")
-@click.option("--plots", default=1000, show_default=True, type=click.IntRange(min=1), help="only the plots that carry best")
-@click.option("--renamed", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share of told stories with other names")
-@click.option("--preludes", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share that begins like any story")
+@click.option(
+    "--plots", default=1000, show_default=True, type=click.IntRange(min=1), help="only the plots that carry best"
+)
+@click.option(
+    "--renamed",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="share of told stories with other names",
+)
+@click.option(
+    "--preludes", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="share that begins like any story"
+)
+@click.option(
+    "--things", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="share in which a thing is the hero"
+)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
-def corpus(languages: tuple[str, ...], count: int, repeats: int, plots: int, renamed: float, preludes: float, seed: int, out: Path) -> None:
+def corpus(
+    languages: tuple[str, ...],
+    count: int,
+    repeats: int,
+    plots: int,
+    renamed: float,
+    preludes: float,
+    things: float,
+    seed: int,
+    out: Path,
+) -> None:
     """Write OUT/train/LANGUAGE.jsonl and OUT/held-out/LANGUAGE.jsonl."""
     for name in languages:
         language = load_language(name)
@@ -95,14 +93,21 @@ def corpus(languages: tuple[str, ...], count: int, repeats: int, plots: int, ren
             raise UserError(f"{name} has {len(Prompts(name))} prompts a seed; ask for at most as many with --count.")
         total = count + repeats * len(whole_stories(language, held_out=False))
         stories: list[str] = []
-        for source in (told_stories(name, count, seed, renamed, plots, preludes), repeated_stories(name, repeats, seed)):
-            for story in tqdm(source, desc=name, unit=" stories", initial=len(stories), total=total, disable=not sys.stderr.isatty()):
+        for source in (
+            told_stories(name, count, seed, renamed, plots, preludes, things),
+            repeated_stories(name, repeats, seed),
+        ):
+            for story in tqdm(
+                source, desc=name, unit=" stories", initial=len(stories), total=total, disable=not sys.stderr.isatty()
+            ):
                 stories.append(story)
         Random(seed).shuffle(stories)
         _write(out / "train" / f"{name}.jsonl", stories)
         _write(out / "held-out" / f"{name}.jsonl", [row["story"] for row in whole_stories(language, held_out=True)])
         sizes = Counter(len(story.split()) // 50 * 50 for story in stories)
-        click.echo(f"{name}: {len(stories)} stories; words: " + ", ".join(f"{low}+: {n}" for low, n in sorted(sizes.items())))
+        click.echo(
+            f"{name}: {len(stories)} stories; words: " + ", ".join(f"{low}+: {n}" for low, n in sorted(sizes.items()))
+        )
 
 
 def _write(path: Path, stories: list[str]) -> None:

@@ -5,7 +5,6 @@ nonsense in good order passes. Light imports only; the app uses it.
 """
 
 import dataclasses
-import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from evaluation.text import (
     names_of_things,
     sentences,
     stem,
+    without_ending,
+    word_counts,
     words,
 )
 
@@ -180,11 +181,21 @@ def content_words(text: str, language: Language) -> list[str]:
 
 
 def entities(opening: str, language: Language) -> list[str]:
-    """Who and what an opening speaks of: nouns of the language's word lists, and capitalised words inside a sentence."""
-    known = names_of_things(language)
-    stems = _stems(known)
-    found = [word for word in content_words(opening, language) if word in known or stem(word) in stems]
+    """Who and what an opening speaks of: nouns of the language's word lists, and names.
+
+    A name is a capitalised word inside a sentence, and a first word that nothing in the language's folder says.
+    """
+    known, spoken = names_of_things(language), word_counts(language)
+    found = []
+    for word in content_words(opening, language):
+        if _is_form_of_one(word, known):
+            bare = without_ending(word, language)
+            found.append(bare if bare in known else word)
     names = [name.lower() for name in _CAPITALISED.findall(opening)]
+    first = next(iter(words(opening)), "")
+    bare = without_ending(first, language)
+    if len(bare) > 2 and first not in spoken and bare not in spoken:
+        names.append(bare)
     return list(dict.fromkeys([*found, *names]))
 
 
@@ -201,9 +212,9 @@ def _twice(share: float | None) -> float | None:
     return None if share is None else min(1.0, 2 * share)
 
 
-@functools.cache
-def _stems(known: frozenset[str]) -> frozenset[str]:
-    return frozenset(stem(word) for word in known if len(word) > 3)
+def _is_form_of_one(word: str, known: frozenset[str]) -> bool:
+    """Whether a word is one of the known forms, or one with an ending of up to two letters that no list gives."""
+    return word in known or any(len(word) - cut > 3 and word[:-cut] in known for cut in (1, 2))
 
 
 def _letters(word: str) -> int:

@@ -42,12 +42,15 @@ def stem(word: str) -> str:
     return word[: max(3, -(-len(word) * 3 // 4))]
 
 
-@functools.cache
-def function_words(language: Language) -> frozenset[str]:
-    """The most frequent words of the language's own folder, which carry grammar rather than content.
+def without_ending(word: str, language: Language) -> str:
+    """A name without the case ending that the language writes onto it: थियोने → थियो; at least two letters are left."""
+    fitting = (end for end in language.name_suffixes if word.endswith(end) and len(word) - len(end) > 1)
+    return word[: len(word) - len(max(fitting, key=len, default=""))]
 
-    Taken by frequency from plots, whole stories and openings, so that a new language needs no list of its own.
-    """
+
+@functools.cache
+def word_counts(language: Language) -> Counter[str]:
+    """How often each word stands in the plots, phrases, openings and whole stories of the language's own folder."""
     folder, counts = language.folder, Counter()
     for path in (*sorted(folder.glob("plots/*.txt")), folder / "phrases.txt", folder / "openings.txt"):
         if path.exists():
@@ -56,25 +59,37 @@ def function_words(language: Language) -> frozenset[str]:
         for line in (folder / "stories.jsonl").read_text("utf-8").splitlines():
             if line.strip():
                 counts.update(words(json.loads(line)["story"]))
-    aside = names_of_things(language)
+    return counts
+
+
+@functools.cache
+def function_words(language: Language) -> frozenset[str]:
+    """The most frequent words of the language's own folder, which carry grammar rather than content.
+
+    Taken by frequency from plots, whole stories and openings, so that a new language needs no list of its own.
+    """
     # The script filter drops what templates hold of their own, such as the names of groups.
-    frequent = (word for word, _ in counts.most_common() if language.in_script(word[0]) and word not in aside)
+    frequent = (word for word, _ in word_counts(language).most_common() if language.in_script(word[0]))
     return frozenset(islice(frequent, FUNCTION_WORDS))
 
 
 @functools.cache
 def names_of_things(language: Language) -> frozenset[str]:
     """Every form of the language's nouns and characters, the words that an opening can introduce somebody by."""
-    found = set()
+    found: set[str] = set()
+    beside: Counter[str] = Counter()
     for name in ("nouns.tsv", "characters.tsv"):
         if not (language.folder / name).exists():
             continue
         for row in read_table(language.folder / name):
             head = words(row["word"])[-1:] or [""]
-            forms = (word for column, cell in row.items() if column not in _FORMS_ASIDE for word in words(cell))
+            forms = {word for column, cell in row.items() if column not in _FORMS_ASIDE for word in words(cell)}
             # A form may bring a postposition or an article along: only words that begin like the noun are its own.
-            found.update(word for word in forms if len(word) > 2 and word[:2] == head[0][:2])
-    return frozenset(found)
+            own = {word for word in forms if len(word) > 2 and word[:2] == head[0][:2]}
+            found |= own
+            beside.update(forms - set(words(row["word"])))
+    # What stands beside several nouns only happens to begin like one of them: the, beside thief.
+    return frozenset(word for word in found if beside[word] < 3)
 
 
 def as_language(language: str | Language) -> Language:

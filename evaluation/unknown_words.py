@@ -8,13 +8,16 @@ from backend.errors import UserError
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from evaluation.completions import Completion
-from evaluation.text import as_language, words
+from evaluation.text import as_language, without_ending, words
 
 TOLD = 20_000  # stories; after these another 20,000 bring hardly a word that is new
 
 
 def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> list[float]:
-    """Of each completion the share of words that neither its own opening nor any of `texts`, read once, holds."""
+    """Of each completion the share of words that neither its own opening nor any of `texts`, read once, holds.
+
+    A name of the opening with another case ending (थियोने, then थियोला) is not unknown.
+    """
     said = [words(item.completion) for item in completions]
     unknown = {word for text in said for word in text}
     for text in texts:
@@ -23,7 +26,11 @@ def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> l
         unknown.difference_update(words(text))
     shares = []
     for item, text in zip(completions, said, strict=True):
-        made_up = unknown.difference(words(item.opening))
+        language = as_language(item.language)
+        given = words(item.opening)
+        bare = {without_ending(word, language) for word in given}
+        made_up = unknown.difference(given)
+        made_up = {word for word in made_up if without_ending(word, language) not in bare}
         shares.append(sum(word in made_up for word in text) / len(text) if text else 0.0)
     return shares
 

@@ -21,6 +21,11 @@ def test_words_are_unknown_when_neither_the_opening_nor_any_text_holds_them():
     assert unknown_shares(items, ["उस ने बिल्ली देखी। वह आई।"]) == [0.25, 0, 0]
 
 
+def test_a_name_of_the_opening_with_another_ending_is_not_unknown():
+    item = Completion("थियोने पाहिलं.", "थियोला आनंद झाला.", "m", "marathi", 0, 1, True)
+    assert unknown_shares([item], ["आनंद झाला."]) == [0]
+
+
 def test_the_storyteller_s_words_are_known():
     stories = [completion(text) for text in told("hindi", 30)]
     assert max(unknown_shares(stories, bundled_texts("hindi", 3000))) < 0.05

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from evaluation.quick_check import LABEL, broken_characters, quick_check
+from backend.languages import load_language
+from evaluation.quick_check import LABEL, broken_characters, entities, quick_check
 from evaluation.text import ends_a_sentence, sentences, words
 
 OPENING = "एक दिन मीना को जंगल में एक नीला पत्थर मिला।"
@@ -59,6 +60,20 @@ def test_next_to_nothing_is_measured_without_a_fault(completion):
 
 def test_a_completion_that_repeats_its_opening_is_measured_without_it():
     assert quick_check(OPENING, OPENING + " " + GOOD, "hindi", True) == quick_check(OPENING, GOOD, "hindi", True)
+
+
+@pytest.mark.parametrize(
+    ("language", "opening", "named"),
+    [
+        ("english", "Nathan found the old map near the pond.", {"nathan", "map", "pond"}),
+        ("english", "The rain came down, and Felix ran home.", {"rain", "felix"}),
+        ("hindi", "फेलिक्स ने छोटे बगीचे में एक नक्शा रख दिया।", {"फेलिक्स", "बगीचे", "नक्शा"}),
+        ("bangla", "একটা পাখি বাগানের গাছে বসল।", {"পাখি", "বাগান", "গাছে"}),
+        ("marathi", "थियोनं नकाशा उचलला.", {"थियो", "नकाशा"}),
+    ],
+)
+def test_names_and_nouns_are_entities_and_articles_are_not(language, opening, named):
+    assert set(entities(opening, load_language(language))) == named
 
 
 def test_opening_that_says_nothing_leaves_that_check_open():
