@@ -21,6 +21,7 @@ from backend.llm.provider import LocalProvider, Provider, Timeouts
 # name: the module and function that make the providers of a Choice; imported when it is chosen.
 PROVIDERS = {
     "openai": "backend.llm.openai_provider:make",
+    "openai-official": "backend.llm.openai_provider:make_official",
     "g4f": "backend.llm.g4f_provider:make",
 }
 _SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)

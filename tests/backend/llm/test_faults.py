@@ -68,7 +68,7 @@ def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(fault_se
             time.sleep(0.01)
         good = {ids[text]: times for text, times in server.stats()["good"].items()}
         accepted = {id_ for id_, state in ended(path).items() if state == "accepted"} if path.exists() else set()
-        safe |= {id_: good[id_] for id_ in accepted - safe.keys()}
+        safe |= {id_: good.get(id_, 0) for id_ in accepted - safe.keys()}  # 0: the first of the duplicates
         lost |= {id_: good[id_] for id_ in good.keys() - accepted}  # answered, and not on the disk
     assert process.returncode == 0 and kills == KILLS
     with Journal.read(path) as journal:
@@ -77,7 +77,7 @@ def test_a_run_that_is_killed_again_and_again_loses_and_repeats_nothing(fault_se
         assert dict(journal.accepted("id, text")).keys() == {id_ for id_, (state, _) in states.items() if state == "accepted"}
     assert len(states) == count and all(state == "accepted" or (state == "dead" and reason) for state, reason in states.values())
     good = {ids[text]: times for text, times in server.stats()["good"].items()}
-    assert all(good[id_] == times for id_, times in safe.items()), "an accepted answer was paid for again"
+    assert all(good.get(id_, 0) == times for id_, times in safe.items()), "an accepted answer was paid for again"
     assert all(times - 1 <= lost.get(id_, 0) for id_, times in good.items()), "more was paid for twice than was under way"
 
 

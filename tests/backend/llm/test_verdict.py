@@ -3,8 +3,10 @@
 import pytest
 
 from backend.llm.engine import Item, Reading, Rejected, Settings, answer_all
+from backend.llm.http_transport import HttpTransport
 from backend.llm.journal import Journal
 from backend.llm.lane import Limits
+from backend.llm.official_transport import OfficialTransport
 from backend.llm.openai_provider import OpenAIProvider
 from backend.llm.provider import Timeouts
 
@@ -19,8 +21,10 @@ def read(item, completion):
 def ask(llmock, tmp_path):
     """A function that asks so many things of llmock, and returns the journal's tallies."""
 
-    def ask(count=20, stream=False, **settings):
-        provider = OpenAIProvider("gpt-4o-mini", llmock.base_url("openai"), api_key="k", stream=stream, timeouts=Timeouts(5, 3, 20))
+    def ask(count=20, stream=False, transport=HttpTransport, **settings):
+        provider = OpenAIProvider(
+            "gpt-4o-mini", llmock.base_url("openai"), api_key="k", stream=stream, timeouts=Timeouts(5, 3, 20), transport=transport
+        )
         items = [Item(str(number), [{"role": "user", "content": f"Question {number}?"}]) for number in range(count)]
         with Journal.create_or_open(tmp_path / "a.sqlite") as journal:
             answer_all(items, [provider], journal, read, Settings(max_tokens=50, **settings))
@@ -29,11 +33,11 @@ def ask(llmock, tmp_path):
     return ask
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_rate_limits_errors_and_slow_answers(ask, llmock, stream):
+@pytest.mark.parametrize(("stream", "transport"), [(False, HttpTransport), (True, HttpTransport), (True, OfficialTransport)])
+def test_rate_limits_errors_and_slow_answers(ask, llmock, stream, transport):
     llmock.rate_limit(times=3, retry_after=0.4)
     llmock.fail(500, times=4).fail(503, times=3, retry_after=0.5)
-    tallies = ask(stream=stream)
+    tallies = ask(stream=stream, transport=transport)
     assert tallies["accepted"] == 20 and tallies.get("dead", 0) == 0
     assert tallies["rate_limited"] == 3
     llmock.assert_resilient(strict=True)

@@ -1,0 +1,80 @@
+"""Bodies to an endpoint and back over aiohttp, which takes a fifth of the processor time of the official client."""
+
+import ssl
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from backend.llm.provider import Timeouts, Transient
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint said, whatever it is worth."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class HttpTransport:
+    """One URL, its headers and its connections. `post` may be called any number of times at once."""
+
+    def __init__(self, url: str, headers: dict[str, str], timeouts: Timeouts):
+        """User and password of the URL become the Authorization header."""
+        parts = urllib.parse.urlsplit(url)
+        self._url = URL(url).with_user(None)
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
+        if parts.username:
+            user, password = urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or "")
+            self._headers["Authorization"] = aiohttp.BasicAuth(user, password, "utf-8").encode()
+        self._timeout = aiohttp.ClientTimeout(total=timeouts.whole, sock_connect=timeouts.connect, sock_read=timeouts.first_byte)
+        self._proxy = proxy_for(parts)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, body: dict) -> Reply:
+        """The whole reply, of a stream too. Raises Transient when there is none."""
+        if self._session is None:
+            self._session = self._new_session()
+        try:
+            async with self._session.post(self._url, data=orjson.dumps(body)) as response:
+                return Reply(response.status, response.headers, await response.read())
+        except TimeoutError as error:
+            raise Transient(str(error) or f"no whole answer in {self._timeout.total:g} s", "timed out") from None
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
+            raise Transient(_told(error), "connection broken") from None
+        except (aiohttp.ClientError, ValueError, LookupError) as error:  # odd HTTP, odd compression
+            raise Transient(_told(error), "unreadable answer") from None
+
+    async def close(self) -> None:
+        """Close connections; a later `post` opens new ones."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_certificates() if self._url.scheme == "https" else True),
+            timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), proxy=self._proxy,
+        )  # fmt: skip
+
+
+def proxy_for(parts: urllib.parse.SplitResult) -> str | None:
+    """The proxy that the environment names for a URL, looked up once instead of at each call."""
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _certificates() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
