@@ -1,8 +1,12 @@
 """How much of each completion stands in the training stories word for word, and which story is nearest."""
 
+import os
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from tqdm import tqdm
@@ -13,6 +17,8 @@ from evaluation.similarity import similarity
 from evaluation.spans import longest_spans
 from evaluation.text import words
 from evaluation.word_index import WordIndex, number_words
+
+_MANY = 500  # completions from which starting processes pays
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,16 @@ def check(completions: list[Completion], index: WordIndex) -> list[Memorised]:
     said = [words(item.completion) for item in completions]
     numbers = [number_words(text) for text in said]
     spans, nearest = longest_spans(numbers, index), nearest_stories(numbers, index)
+    # Sketches can miss a story that shares one long span and nothing else.
+    found = [near or (span.story, None) for near, span in zip(nearest, spans, strict=True)]
+    others = [None if story is None else " ".join(index.words(story)) for story, _ in found]
+    pairs = [(" ".join(text), other) for text, other in zip(said, others, strict=True)]
+    alike = tqdm(
+        _alike(pairs), total=len(pairs), unit=" completions", desc="Similarity", disable=not sys.stderr.isatty()
+    )
     rows = []
-    together = list(zip(completions, said, spans, nearest, strict=True))
-    for item, text, span, near in tqdm(together, unit=" completions", disable=not sys.stderr.isatty()):
-        # Sketches can miss a story that shares one long span and nothing else.
-        story, jaccard = near or (span.story, None)
-        likeness, other = {}, None
-        if story is not None:
-            other = " ".join(index.words(story))
-            likeness = similarity(" ".join(text), other).as_dict()
+    together = zip(completions, said, spans, found, others, alike, strict=True)
+    for item, text, span, (story, jaccard), other, likeness in together:
         rows.append(
             Memorised(
                 model=item.model,
@@ -73,6 +80,20 @@ def check(completions: list[Completion], index: WordIndex) -> list[Memorised]:
             )
         )
     return rows
+
+
+def _alike(pairs: list[tuple[str, str | None]]) -> Iterator[dict]:
+    """Similarity of each text to its story, with a process a core where there are many."""
+    if len(pairs) < _MANY:
+        yield from map(_likeness, pairs)
+    else:
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+            yield from pool.map(_likeness, pairs, chunksize=50)
+
+
+def _likeness(pair: tuple[str, str | None]) -> dict:
+    text, other = pair
+    return {} if other is None else similarity(text, other).as_dict()
 
 
 def summary(rows: list[Memorised]) -> list[dict]:

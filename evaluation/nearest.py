@@ -1,16 +1,17 @@
 """The training story nearest to a text: locality-sensitive hashing over the index's MinHash sketches."""
 
-from collections import defaultdict
+import sys
 from collections.abc import Sequence
 
 import numpy as np
+from tqdm import tqdm
 
 from evaluation.word_index import BINS, EMPTY, WordIndex, join_grams, mixed, shingles, sketch
 
 # Rows a band, tried in turn: sketches that agree in 8, 4, 2 neighbouring values. Fewer rows find fainter likeness and
 # more strangers, so a text that has found a neighbour asks no further.
 _ROWS = (8, 4, 2)
-_CHUNK = 200_000  # stories at a time
+_CHUNK = 50_000  # stories at a time
 _MOST = 2000  # stories a band may bring for one text; a band that brings more tells nothing
 _LOOKED_AT = 20
 
@@ -36,28 +37,38 @@ def nearest_stories(texts: Sequence[np.ndarray], index: WordIndex) -> list[tuple
 def _candidates(sketches: np.ndarray, asking: list[int], index: WordIndex, rows: int) -> dict[int, np.ndarray]:
     """Stories that agree with each asking text in some band of `rows` sketch values."""
     mine = _band_keys(sketches[asking], rows)
-    votes: dict[int, list] = defaultdict(list)
-    full: set[tuple[int, int]] = set()
-    counts: dict[tuple[int, int], int] = defaultdict(int)
-    tables = []
-    for band in range(mine.shape[1]):
-        order = np.argsort(mine[:, band], kind="stable")
-        tables.append((mine[order, band], order))
-    for start in range(0, len(index), _CHUNK):
+    orders = np.argsort(mine, axis=0, kind="stable")
+    keys = np.take_along_axis(mine, orders, 0)
+    counts = np.zeros(
+        (mine.shape[1], len(asking) + 1), np.int64
+    )  # stories that a band's key, by its first place, brought
+    texts, stories = [], []
+    starts = range(0, len(index), _CHUNK)
+    for start in tqdm(starts, desc=f"Nearest, {rows} alike", unit=" chunks", disable=not sys.stderr.isatty()):
         theirs = _band_keys(np.asarray(index.sketches[start : start + _CHUNK]), rows)
-        for band, (keys, order) in enumerate(tables):
-            left = np.searchsorted(keys, theirs[:, band], "left")
-            right = np.searchsorted(keys, theirs[:, band], "right")
-            for story in np.flatnonzero((right > left) & (theirs[:, band] != 0)):
-                for place in order[left[story] : right[story]]:
-                    key = (int(place), band)
-                    if key in full:
-                        continue
-                    counts[key] += 1
-                    if counts[key] > _MOST:
-                        full.add(key)
-                    votes[asking[place]].append(start + int(story))
-    return {i: np.array(stories) for i, stories in votes.items()}
+        for band, count in enumerate(counts):
+            left = np.searchsorted(keys[:, band], theirs[:, band], "left")
+            sure = np.append(keys[:, band], 0)[left] == theirs[:, band]
+            hits = np.flatnonzero(sure & (theirs[:, band] != 0))
+            hits = hits[np.argsort(left[hits], kind="stable")]
+            groups, firsts, sizes = np.unique(left[hits], return_index=True, return_counts=True)
+            # Of a key that too many stories have, the first ones are taken.
+            rank = np.arange(len(hits)) - np.repeat(firsts, sizes) + np.repeat(count[groups], sizes)
+            count[groups] += sizes
+            hits = hits[rank < _MOST]
+            left = left[hits]
+            width = np.searchsorted(keys[:, band], theirs[hits, band], "right") - left
+            steps = np.arange(width.sum()) - np.repeat(np.cumsum(width) - width, width)
+            texts.append(orders[np.repeat(left, width) + steps, band])
+            stories.append(np.repeat(hits, width) + start)
+    return _by_text(asking, np.concatenate(texts), np.concatenate(stories))
+
+
+def _by_text(asking: list[int], texts: np.ndarray, stories: np.ndarray) -> dict[int, np.ndarray]:
+    order = np.argsort(texts, kind="stable")
+    values, firsts = np.unique(texts[order], return_index=True)
+    groups = np.split(stories[order], firsts[1:])
+    return {asking[place]: group for place, group in zip(values, groups, strict=False)}
 
 
 def _band_keys(sketches: np.ndarray, rows: int) -> np.ndarray:
