@@ -45,7 +45,7 @@ def _candidates(sketches: np.ndarray, asking: list[int], index: WordIndex, rows:
     texts, stories = [], []
     starts = range(0, len(index), _CHUNK)
     for start in tqdm(starts, desc=f"Nearest, {rows} alike", unit=" chunks", disable=not sys.stderr.isatty()):
-        theirs = _band_keys(np.asarray(index.sketches[start : start + _CHUNK]), rows)
+        theirs = _band_keys(index.read_sketches(start, _CHUNK), rows)
         for band, count in enumerate(counts):
             left = np.searchsorted(keys[:, band], theirs[:, band], "left")
             sure = np.append(keys[:, band], 0)[left] == theirs[:, band]

@@ -106,7 +106,7 @@ def _scan(index: WordIndex, tables: dict[int, _Table]) -> Iterator[tuple[int, Fo
     """(first place, what was found) of the index, chunk by chunk, in its order."""
 
     def look(start: int) -> tuple[int, Found]:
-        return start, _look_through(index.numbers[start : start + _CHUNK + LADDER[-1] - 1], tables)
+        return start, _look_through(index.read_words(start, _CHUNK + LADDER[-1] - 1), tables)
 
     jobs = range(0, len(index.numbers), _CHUNK)
     yield from tqdm(

@@ -27,6 +27,7 @@ BINS = 64  # values in a sketch
 EMPTY = np.uint32(0xFFFFFFFF)
 SHINGLE = 3  # words
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_WORDS, _SKETCHES = "words.bin", "sketches.bin"
 _STORIES_A_JOB = 2000
 _MOST_KNOWN = 500_000  # tokens a process remembers
 
@@ -40,6 +41,15 @@ class WordIndex:
     sketches: np.ndarray
     vocabulary: dict[int, str]
     source: str
+    folder: Path
+
+    def read_words(self, start: int, count: int) -> np.ndarray:
+        """Up to `count` word numbers from `start` on, for scans: what is read through the map counts as memory in use."""
+        return np.fromfile(self.folder / _WORDS, np.uint32, count, offset=start * 4)
+
+    def read_sketches(self, start: int, count: int) -> np.ndarray:
+        """Up to `count` sketches from story `start` on, (stories, BINS)."""
+        return np.fromfile(self.folder / _SKETCHES, np.uint32, count * BINS, offset=start * BINS * 4).reshape(-1, BINS)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -55,11 +65,12 @@ def open_index(folder: Path) -> WordIndex:
         meta = json.loads((folder / "meta.json").read_text("utf-8"))
         pairs = (line.split("\t") for line in (folder / "vocabulary.tsv").read_text("utf-8").splitlines())
         return WordIndex(
-            np.memmap(folder / "words.bin", np.uint32, "r"),
+            np.memmap(folder / _WORDS, np.uint32, "r"),
             np.load(folder / "starts.npy"),
-            np.memmap(folder / "sketches.bin", np.uint32, "r").reshape(-1, BINS),
+            np.memmap(folder / _SKETCHES, np.uint32, "r").reshape(-1, BINS),
             {int(number): word for number, word in pairs},
             meta["source"],
+            folder,
         )
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} holds no whole index ({error}); delete it and build it again.") from None
@@ -75,8 +86,8 @@ def build_index(source: Path, folder: Path, column: str = "story", workers: int 
     lengths = []
     jobs = ((column, batch) for batch in _batches(source, column))
     with (
-        open(partial / "words.bin", "wb") as words_file,
-        open(partial / "sketches.bin", "wb") as sketches_file,
+        open(partial / _WORDS, "wb") as words_file,
+        open(partial / _SKETCHES, "wb") as sketches_file,
         tqdm(unit=" stories", unit_scale=True, disable=not sys.stderr.isatty(), desc=f"Indexing {source.name}") as bar,
         ProcessPoolExecutor(workers, get_context("spawn")) as pool,
     ):
