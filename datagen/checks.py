@@ -21,13 +21,14 @@ from datagen.words import load_words
 
 MIN_WORDS, MAX_WORDS = 60, 1200
 MIN_IN_SCRIPT = 0.9  # share of the letters
-_LID_CHARACTERS = 120  # of a story; where these say something else, the whole is asked
-_REFUSAL = re.compile(
+_LID_CHARACTERS = 80  # of a story; where these say something else, the whole is asked
+_APOLOGY = re.compile(
     r"\b(?:i(?:'m| am) sorry|i can(?:'t|not) (?:help|assist|write|create|generate|fulfill)|as an ai\b|i am unable|i'm unable)"
-    r"|^(?:क्षमा करें|माफ़ कीजिए|मुझे खेद है|मैं .{0,40}नहीं (?:लिख|कर) सकता|क्षमस्व|माफ करा|मला माफ|দুঃখিত|আমি দুঃখিত)",
-    re.IGNORECASE,
 )
+_APOLOGIES = ("sorry", "i can", "as an ai", "unable")  # one of them is in each
+_APOLOGY_BEFORE = re.compile(r"क्षमा करें|माफ़ कीजिए|मुझे खेद है|मैं .{0,40}नहीं (?:लिख|कर) सकता|क्षमस्व|माफ करा|मला माफ|দুঃখিত|আমি দুঃখিত")
 _SIGNS = "\"'।॥,.?!;:()[]“”‘’«»—–-…*\n"
+_ADDRESS = re.compile(r"https?://|\w+@\w+")
 _CLOSING = "\"'”’»)]*_ \n"
 _LISTS = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives"}
 
@@ -54,8 +55,8 @@ class Told:
     @functools.cached_property
     def sentences(self) -> list[str]:
         """Its sentences, without their ends."""
-        ends = self.language.sentence_ends if self.language else ".?!।"
-        return [part.strip() for part in re.split(f"[{re.escape(ends)}\n]", self.text) if part.strip()]
+        parts = _ends_of(self.language).split(self.text)
+        return [sentence for part in parts if (sentence := part.strip())]
 
 
 def empty(told: Told, bounds) -> str | None:
@@ -65,7 +66,10 @@ def empty(told: Told, bounds) -> str | None:
 
 def refusal(told: Told, bounds) -> str | None:
     """An apology in place of a story."""
-    found = _REFUSAL.search(told.text[:200])
+    beginning = told.text[:200].lower()
+    found = _APOLOGY_BEFORE.match(beginning)
+    if found is None and any(word in beginning for word in _APOLOGIES):
+        found = _APOLOGY.search(beginning)
     return found.group(0) if found and len(told.words) < 150 else None
 
 
@@ -129,8 +133,12 @@ def repetitive(told: Told, bounds) -> str | None:
 
 def markup(told: Told, bounds) -> str | None:
     """Signs that a child's story does not have, left over after cleaning."""
-    found = re.search(r"[{}<>\\|]|https?://|\w+@\w+", told.text)
-    return found.group(0) if found else None
+    text = told.text
+    found = next((sign for sign in "{}<>\\|" if sign in text), None)
+    if found is None and ("://" in text or "@" in text):
+        address = _ADDRESS.search(text)
+        found = address.group(0) if address else None
+    return found
 
 
 def words_missing(told: Told, bounds) -> str | None:
@@ -250,6 +258,12 @@ def _padded(text: str) -> str:
 @functools.cache
 def _language(name: str | None) -> Language | None:
     return load_language(name) if name in language_names() else None
+
+
+@functools.cache
+def _ends_of(language: Language | None) -> re.Pattern:
+    """What ends a sentence of the language."""
+    return re.compile(f"[{re.escape(language.sentence_ends if language else '.?!।')}\n]")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 import json_repair
+import orjson
 
 from backend.llm.engine import Rejected
 from backend.llm.provider import Completion
@@ -26,7 +27,7 @@ STORY_FORMAT = {
 _THOUGHT = re.compile(r"^\s*(?:<(think|thinking|reasoning)>.*?</\1>|.*?</think(?:ing)?>)", re.DOTALL)
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 # Something a plain story never holds; without it, most of what follows is skipped.
-_SUSPECT = re.compile(r"[\\*#`<>&_\ufeff\u00ad\u200b\u2028\u2029\x00-\x09\x0b-\x1f\x7f-\x9f]|^[-=]{3,}$", re.MULTILINE)
+_SUSPECT = ("\\", "*", "#", "`", "<", ">", "&", "_", "---", "===")
 _INVISIBLE = re.compile(r"[\ufeff\u00ad\u200b\u2060\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ESCAPED_LETTER = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
@@ -34,9 +35,10 @@ _EMPHASIS = re.compile(r"(\*{1,3}|(?<!\w)_{1,3})(?=\S)(.+?)(?<=\S)\1(?!(?<=_)\w)
 _LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[*•][ \t]+|>[ \t]?|[-=*_]{3,}[ \t]*$)", re.MULTILINE)
 _HEADING = re.compile(r"(?:#{1,6}\s|\*\*[^*]+\*\*$|(?:title|शीर्षक|শিরোনাম)\b)", re.IGNORECASE)
 _SAYS_STORY = re.compile(r"here(?:'s| is)|sure|certainly|of course|story|कहानी|गोष्ट|कथा|গল্প|যেমন|यहाँ|येथे|এখানে", re.IGNORECASE)
-_FAREWELL = re.compile(
-    r"let me know|i hope (?:you|this)|hope you (?:like|enjoy)|feel free|word count|शब्द संख्या|would you like|\(?note:", re.IGNORECASE
-)
+_FAREWELL = (
+    "let me know", "i hope you", "i hope this", "hope you like", "hope you enjoy", "feel free", "word count", "शब्द संख्या",
+    "would you like", "note:",
+)  # fmt: skip
 
 
 def story_in(completion: Completion) -> str:
@@ -55,8 +57,13 @@ def _unwrap(text: str, finish_reason: str) -> str:
         if not text or text.startswith(("[", '"')):
             raise Rejected("not JSON" if text else "empty", text[:80])
         return text
+    found = text[start : end + 1]
     try:
-        return _story(json.loads(text[start : end + 1], strict=False))
+        return _story(orjson.loads(found))
+    except ValueError:
+        pass
+    try:
+        return _story(json.loads(found, strict=False))  # line breaks within a story, halves of a surrogate pair
     except ValueError:
         pass
     # A closing quote at the very end closes the story, and only braces are lacking; else the rest of it is.
@@ -81,14 +88,14 @@ def _story(value) -> str:
 
 def clean(story: str) -> str:
     """NFC text without markup, preamble, title, farewell and invisible characters; paragraphs apart by an empty line."""
-    if _SUSPECT.search(story):
+    if not story.replace("\n", "").isprintable() or any(sign in story for sign in _SUSPECT):
         story = _without_markup(story)
     if not unicodedata.is_normalized("NFC", story):
         story = unicodedata.normalize("NFC", story)
     paragraphs = [part for line in story.split("\n") if (part := " ".join(line.split()))]
     while len(paragraphs) > 1 and _is_preamble(paragraphs[0]):
         del paragraphs[0]
-    while len(paragraphs) > 1 and _FAREWELL.search(paragraphs[-1]) and len(paragraphs[-1]) < 300:
+    while len(paragraphs) > 1 and len(paragraphs[-1]) < 300 and _is_farewell(paragraphs[-1]):
         del paragraphs[-1]
     return "\n\n".join(paragraphs)
 
@@ -112,7 +119,12 @@ def _without_markup(story: str) -> str:
 
 def _is_preamble(paragraph: str) -> bool:
     """Whether a first paragraph announces the story, or is its title."""
-    words = paragraph.split()
-    if _HEADING.match(paragraph) and len(words) <= 15:
+    if _HEADING.match(paragraph) and len(paragraph.split()) <= 15:
         return True
-    return paragraph.endswith((":", "：")) and len(words) <= 20 and bool(_SAYS_STORY.search(paragraph))
+    return paragraph.endswith((":", "：")) and len(paragraph.split()) <= 20 and bool(_SAYS_STORY.search(paragraph))
+
+
+def _is_farewell(paragraph: str) -> bool:
+    """Whether a last paragraph speaks to who asked."""
+    lowered = paragraph.lower()
+    return any(words in lowered for words in _FAREWELL)
