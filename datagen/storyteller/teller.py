@@ -12,6 +12,7 @@ from datagen.words import Word, load_words
 
 # Groups (verb, verb_pair, …) that are silent once a sentence has said the word.
 _SAID_ONCE = ("verb", "adjective")
+_PRELUDE_ROLES = ("hero", "friend", "elder", "place")
 
 
 class Storyteller:
@@ -89,7 +90,7 @@ class Storyteller:
         paragraphs = []
         said: set[str] = set(_SAID_ONCE) if plain else set()
         used: set[Phrasing] = set()
-        first = self._prelude(scene) if prelude else ""
+        first = self._prelude(plot, scene) if prelude else ""
         for paragraph in plot.paragraphs:
             sentences = []
             for options in paragraph:
@@ -114,14 +115,26 @@ class Storyteller:
                 paragraphs.append(" ".join(sentences))
         return "\n\n".join(paragraphs)
 
-    def _prelude(self, scene: Scene) -> str:
-        """A line of the group @prelude, nothing in a language that has none; its roles are known from then on."""
-        phrasing = _choose(self.groups["prelude"], scene, set()) if "prelude" in self.groups else None
+    def _prelude(self, plot: Plot, scene: Scene) -> str:
+        """A line of the group @prelude, nothing in a language that has none; its roles are known from then on.
+
+        Preludes speak of hero, friend, place and thing; where a plot has no role `thing`, its noun stands in,
+        unless it is a person, whom some languages speak of in other words.
+        """
+        stand_in = next((role for role in plot.noun_roles if role not in _PRELUDE_ROLES), None)
+        if stand_in and scene.roles[stand_in].kind == "person":
+            stand_in = None
+        shown = scene
+        if "thing" not in scene.roles and stand_in:
+            roles = scene.roles | {"thing": scene.roles[stand_in]}
+            shown = Scene(tuple(roles), roles, scene.genders | {"thing": scene.genders[stand_in]}, scene.dice)
+        phrasing = _choose(self.groups["prelude"], shown, set()) if "prelude" in self.groups else None
         if phrasing is None:
             return ""
-        said = _capitalise(phrasing.say(scene))
+        said = _capitalise(phrasing.say(shown))
         for role in phrasing.roles:
-            scene.roles[role] = scene.roles[role].introduced()
+            own = role if role in scene.roles else stand_in
+            scene.roles[own] = scene.roles[own].introduced()
         return said
 
     def _group(self, plot: Plot, name: str) -> Options:
