@@ -31,6 +31,7 @@ class Language:
     feature_example: str = ""
     genders: tuple[str, ...] = ()
     name_suffixes: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)
 
     def in_script(self, character: str) -> bool:

@@ -26,7 +26,6 @@ _APOLOGY = re.compile(
     r"\b(?:i(?:'m| am) sorry|i can(?:'t|not) (?:help|assist|write|create|generate|fulfill)|as an ai\b|i am unable|i'm unable)"
 )
 _APOLOGIES = ("sorry", "i can", "as an ai", "unable")  # one of them is in each
-_APOLOGY_BEFORE = re.compile(r"क्षमा करें|माफ़ कीजिए|मुझे खेद है|मैं .{0,40}नहीं (?:लिख|कर) सकता|क्षमस्व|माफ करा|मला माफ|দুঃখিত|আমি দুঃখিত")
 _SIGNS = "\"'।॥,.?!;:()[]“”‘’«»—–-…*\n"
 _ADDRESS = re.compile(r"https?://|\w+@\w+")
 _CLOSING = "\"'”’»)]*_ \n"
@@ -67,7 +66,7 @@ def empty(told: Told, bounds) -> str | None:
 def refusal(told: Told, bounds) -> str | None:
     """An apology in place of a story."""
     beginning = told.text[:200].lower()
-    found = _APOLOGY_BEFORE.match(beginning)
+    found = _refusals().match(beginning)
     if found is None and any(word in beginning for word in _APOLOGIES):
         found = _APOLOGY.search(beginning)
     return found.group(0) if found and len(told.words) < 150 else None
@@ -258,6 +257,12 @@ def _padded(text: str) -> str:
 @functools.cache
 def _language(name: str | None) -> Language | None:
     return load_language(name) if name in language_names() else None
+
+
+@functools.cache
+def _refusals() -> re.Pattern:
+    """How an LLM declines in any of the languages: it may do so in another than it was asked in."""
+    return re.compile("|".join(f"(?:{known})" for name in language_names() for known in load_language(name).refusals))
 
 
 @functools.cache

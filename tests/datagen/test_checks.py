@@ -39,6 +39,19 @@ def good():
     return of
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "માફ કરશો, હું આ વાર્તા લખી શકતો નથી.",
+        "ಕ್ಷಮಿಸಿ, ನಾನು ಈ ಕಥೆಯನ್ನು ಬರೆಯಲು ಸಾಧ್ಯವಿಲ್ಲ.",
+        "மன்னிக்கவும், என்னால் இந்தக் கதையை எழுத முடியாது.",
+        "క్షమించండి, నేను ఈ కథను రాయలేను.",
+    ],
+)
+def test_a_refusal_in_any_language_is_none_of_its_stories(answer):
+    assert read(StoryReader(min_words=1), {"language": "hindi"}, answer) == "refusal"
+
+
 def read(reader, record, story, finish_reason="stop"):
     """The checks that only note, or the name of the one that rejects."""
     answer = json.dumps({"story": story}, ensure_ascii=False)
