@@ -74,7 +74,10 @@ class CarryingTeller:
 
 
 def carrying_plots(teller: Storyteller, count: int) -> set[str]:
-    """The `count` plots whose paragraphs name the hero and the prompt's noun most steadily to the end, by file name."""
+    """The `count` plots whose paragraphs name the hero and the prompt's noun most steadily to the end, by file name.
+
+    The steadiest of each kind of noun comes first, so that a few plots still tell of every kind of thing.
+    """
     steadiness: dict[str, list[float]] = {plot.path.stem: [] for plot in teller.plots}
     for prompt in Prompts(teller.language.name).range(0, 40 * len(teller.plots)):
         plot, scene = teller.cast(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, prompt.text)
@@ -84,7 +87,14 @@ def carrying_plots(teller: Storyteller, count: int) -> set[str]:
             sum(stem in part for part in later for stem in stems) / max(1, len(later) * len(stems))
         )
     means = {stem: sum(values) / len(values) for stem, values in steadiness.items() if values}
-    return set(sorted(means, key=means.get, reverse=True)[:count])
+    ranked = sorted(means, key=means.get, reverse=True)
+    kinds = {plot.path.stem: {kind for role in plot.noun_roles for kind in plot.roles[role]} for plot in teller.plots}
+    first, covered = [], set()
+    for stem in ranked:
+        if kinds[stem] - covered:
+            first.append(stem)
+            covered |= kinds[stem]
+    return set([*first, *(stem for stem in ranked if stem not in first)][:count])
 
 
 def _stem(word: Word) -> str:
