@@ -1,11 +1,12 @@
 """How many calls may be under way at once, learned from how an endpoint takes them."""
 
+_FLAT = 1.1  # latency as a multiple of the lowest seen, up to which nobody queues: four times as many are tried
 _SLOWER = 1.5  # latency as a multiple of the lowest seen, above which more calls must show in the throughput
 _PROBE = 300.0  # seconds after which half as many are tried, to see whether calls merely queue
 
 
 class Concurrency:
-    """A limit that doubles, then climbs by tenths, while latency or throughput allow, and shrinks on faults.
+    """A limit that multiplies, then climbs by tenths, while latency or throughput allow, and shrinks on faults.
 
     It is looked at once a round, which is as many answers as the limit. Throughput decides when latency grows: a
     server that batches answers more slowly and yet more in all. From time to time half as many are tried: what a server
@@ -15,6 +16,7 @@ class Concurrency:
     def __init__(self, start: int = 16, ceiling: int = 1024):
         self.limit, self._ceiling = float(min(start, ceiling)), float(ceiling)
         self._doubling = True
+        self._stepped_from = self.limit
         self._base = 0.0  # lowest mean latency of a round
         self._best = self._last = 0.0  # throughput: highest of a round, slowly forgotten, and of the round before
         self._probed: float | None = None
@@ -57,14 +59,15 @@ class Concurrency:
             if throughput < 0.9 * before:
                 self.limit = limit
         elif self._doubling and self._last and throughput < 1.2 * self._last:
-            self.limit, self._doubling = self.limit / 2, False  # twice as many brought nothing
+            self.limit, self._doubling = self._stepped_from, False  # so many more brought nothing
         elif now - self._probed > _PROBE and not self._doubling:
             self._before_probe, self._probed = (self.limit, throughput), now
             self.limit = max(1.0, self.limit / 2)
         else:
             self._base = min(self._base or latency, latency)
             if latency <= _SLOWER * self._base or throughput > 1.1 * self._best:
-                self.limit = min(self._ceiling, self.limit * 2 if self._doubling else self.limit * 1.1 + 1)
+                self._stepped_from, factor = self.limit, 4 if latency <= _FLAT * self._base else 2
+                self.limit = min(self._ceiling, self.limit * factor if self._doubling else self.limit * 1.1 + 1)
         self._best = max(self._best * 0.98, throughput)
         self._last = throughput
 

@@ -16,7 +16,9 @@
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -105,9 +107,32 @@ def answer_all(
             return _answer_locally(items, providers, journal, read, bar)
         from backend.llm.calls import Calls  # asyncio and its company are not needed offline
 
-        return asyncio.run(Calls(items, providers, journal, read, settings, bar).run())
+        with asyncio.Runner(loop_factory=_new_loop()) as runner, _few_collections():
+            return runner.run(Calls(items, providers, journal, read, settings, bar).run())
     finally:
         bar.close()
+
+
+def _new_loop() -> Callable | None:
+    """uvloop's, where it is installed: a sixth less processor time a call; None for asyncio's own."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Thousands of calls under way are no garbage, and to look through them again and again takes time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def unfinished(items: Iterator[Item], journal: Journal, active, batch: int) -> list[tuple[Item, int]]:

@@ -4,7 +4,6 @@ Written by one process at a time (a lock file beside it), read by any number mea
 `save` returns (WAL with synchronous=FULL), so whatever stops the process, nothing that was saved is asked or paid again.
 """
 
-import json
 import sqlite3
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import filelock
+import orjson
 
 from backend.errors import UserError
 from backend.llm.journal_entry import ACCEPTED, DEAD, PENDING, Attempt, Entry, Known, count_attempt, key_hash
@@ -87,17 +87,13 @@ class Journal(JournalView):
     def _save(self, entries: list[Entry], tally: Counter) -> list[Entry]:
         known = self._numbers([entry.id for entry in entries])
         first, duplicates, new, changed, attempts = self._next, [], [], [], []
-        keys: dict[int, str] = {}
-        for entry in entries:
+        keys = [key_hash(entry.key) if entry.state == ACCEPTED else None for entry in entries]
+        holders = self._holders([key for key in keys if key is not None])
+        for entry, key in zip(entries, keys, strict=True):
             attempt, state, reason, detail = entry.attempt, entry.state, entry.attempt.reason, entry.attempt.detail
-            key = key_hash(entry.key) if state == ACCEPTED else None
-            if key is not None:
-                holder = keys.get(key) or self._holder(key)
-                if holder not in (None, entry.id):
-                    state, reason, detail, key = PENDING, "duplicate", f"the same as {holder}", None
-                    duplicates.append(entry)
-                else:
-                    keys[key] = entry.id
+            if key is not None and (holder := holders.setdefault(key, entry.id)) != entry.id:
+                state, reason, detail, key = PENDING, "duplicate", f"the same as {holder}", None
+                duplicates.append(entry)
             kept = state == ACCEPTED
             number, count = known.get(entry.id, (None, 0))
             row = (
@@ -170,9 +166,10 @@ class Journal(JournalView):
         )
         return {id_: (number, attempts) for id_, number, attempts in rows}
 
-    def _holder(self, key: int) -> str | None:
-        row = self.connection.execute("SELECT id FROM items WHERE key = ? AND state = 'accepted'", (key,)).fetchone()
-        return row[0] if row else None
+    def _holders(self, keys: list[int]) -> dict[int, str]:
+        return dict(self.connection.execute(
+            "SELECT key, id FROM items WHERE key IN (SELECT value FROM json_each(?)) AND state = 'accepted'", (_json(keys),)
+        ))  # fmt: skip
 
     def add_to_tallies(self, tally: dict[str, float]) -> None:
         """Add to the running sums, within a transaction of the caller's."""
@@ -183,4 +180,4 @@ class Journal(JournalView):
 
 
 def _json(value) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
