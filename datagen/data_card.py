@@ -4,6 +4,7 @@ import html
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import pyarrow
@@ -39,12 +40,12 @@ class Exported:
     threshold: float = 0.0
     examples: list[dict] = field(default_factory=list)
 
-    def count(self, split: str, row: dict) -> None:
-        """One more row of the dataset."""
-        self.rows[split] += 1
-        self.kinds[row.get("language"), row.get("complexity"), row["provider"], row["model"]] += 1
-        self.notes.update(row["checks"])
-        self.characters += len(row["story"])
+    def count(self, split: str, columns: dict[str, list]) -> None:
+        """More rows of the dataset."""
+        self.rows[split] += len(columns["story"])
+        self.kinds.update(zip(columns["language"], columns["complexity"], columns["provider"], columns["model"], strict=True))
+        self.notes.update(chain.from_iterable(columns["checks"]))
+        self.characters += sum(map(len, columns["story"]))
 
 
 def data_card(name: str, exported: Exported, journal: JournalView, schema: pyarrow.Schema, suffix: str) -> str:

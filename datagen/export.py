@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,34 +20,12 @@ from backend.errors import UserError
 from backend.llm.journal import JournalView
 from datagen.data_card import Exported, data_card
 from datagen.near_duplicates import LEAST, NearDuplicates, near_duplicates
-from datagen.shards import FORMATS, Shards, schema_for
+from datagen.rows import chosen, column_batches, row_of, schema_of
+from datagen.shards import FORMATS, Shards
 from datagen.split import validation_rows
 
-_COLUMNS = "id, record, text, facts, provider, model, ended_at, attempts, input_tokens, output_tokens, cost"
 _SIMILAR = 0.8  # what may not lie on two sides of the split, where near-duplicates are not dropped
 _EXAMPLES = 3
-
-
-def records(journal: JournalView) -> Iterator[dict]:
-    """The accepted stories as rows of the dataset."""
-    templates = journal.meta("templates", {})
-    for id_, record, text, facts, provider, model, ended_at, attempts, tokens_in, tokens_out, cost in journal.accepted(_COLUMNS):
-        words = orjson.loads(record)
-        template = templates.get(f"{words.get('language')} {words.get('complexity')}")
-        yield {
-            "id": id_,
-            **words,
-            "prompt": words.get("prompt") or (template.format_map(words) if template else None),
-            "story": text,
-            "provider": provider,
-            "model": model,
-            "created_at": datetime.fromtimestamp(int(ended_at), UTC),
-            "attempts": attempts,
-            "input_tokens": tokens_in,
-            "output_tokens": tokens_out,
-            "cost": cost,
-            "checks": orjson.loads(facts).get("checks", []) if facts else [],
-        }
 
 
 @dataclass(frozen=True)
@@ -60,13 +37,20 @@ class Places:
     drops: bool = False
     validation: np.ndarray | None = None
 
-    def kept_for(self, place: int) -> int:
-        """The place of the story that this one is dropped for, its own when it stays."""
-        return int(self.found.kept[place]) if self.drops else place
+    def dropped(self, start: int, count: int) -> list[int]:
+        """Which of `count` stories from the place `start` on are dropped, by their number among these."""
+        if not self.drops:
+            return []
+        return np.flatnonzero(self.found.kept[start : start + count] != np.arange(start, start + count)).tolist()
 
-    def split(self, place: int) -> str:
-        """The split of a story that stays."""
-        return "validation" if self.validation is not None and self.validation[place] else "train"
+    def of_splits(self, start: int, count: int) -> dict[str, list[int]]:
+        """Which of them go into which split, likewise; a split that none goes into is not there."""
+        stays, held_out = np.ones(count, bool), np.zeros(count, bool)
+        stays[self.dropped(start, count)] = False
+        if self.validation is not None:
+            held_out = self.validation[start : start + count]
+        of_splits = {"train": stays & ~held_out, "validation": stays & held_out}
+        return {split: np.flatnonzero(which).tolist() for split, which in of_splits.items() if which.any()}
 
 
 def sort_out(journal: JournalView, threshold: float, validation: float, seed: int, total: int, folder: Path) -> Places:
@@ -127,11 +111,9 @@ def _export(
 ) -> Exported:  # fmt: skip
     with JournalView.open(path) as journal:
         journal.connection.execute("BEGIN")  # one state of the journal throughout, also while a run goes on
-        total = int(journal.tallies().get("accepted", 0))
-        if not total:
-            raise UserError(f"{path} holds no accepted story yet; `python -m datagen status {path}` says how far it is.")
+        total, schema = int(journal.tallies().get("accepted", 0)), schema_of(journal)
         (folder / "data").mkdir(parents=True)
-        places, schema = sort_out(journal, threshold, validation, seed, total, folder), schema_for(next(records(journal)))
+        places = sort_out(journal, threshold, validation, seed, total, folder)
         exported = _write(folder, journal, places, form, schema, rows_a_file, total)
         exported.threshold = threshold
         (folder / "README.md").write_text(data_card(name, exported, journal, schema, FORMATS[form].suffix), "utf-8")
@@ -146,35 +128,43 @@ def _write(
     exported, examples = Exported(), []
     splits = ("train", "validation") if places.validation is not None and places.validation.any() else ("train",)
     shards = {split: Shards(folder / "data", split, form, rows_a_file, schema) for split in splits}
-    with gzip.open(folder / "near-duplicates.jsonl.gz", "wb", compresslevel=3) as dropped:
-        for place, row in enumerate(_bar(records(journal), total, "Writing")):
-            kept_for = places.kept_for(place)
-            if kept_for != place:
-                why = {"id": row["id"], "reason": "near duplicate", "of": places.ids[kept_for]}
-                similarity = round(float(places.found.similarity[place]), 4)
-                dropped.write(orjson.dumps(why | {"similarity": similarity, "story": row["story"]}) + b"\n")
+    start = 0
+    with gzip.open(folder / "near-duplicates.jsonl.gz", "wb", compresslevel=3) as dropped, _bar(None, total, "Writing") as bar:
+        for columns in column_batches(journal, schema):
+            count = len(columns["id"])
+            for number in places.dropped(start, count):
+                dropped.write(orjson.dumps(_why(columns, number, places, start)) + b"\n")
                 exported.near_duplicates += 1
-                continue
-            split = places.split(place)
-            shards[split].add(row)
-            exported.count(split, row)
-            _choose(examples, row)
+            for split, numbers in places.of_splits(start, count).items():
+                rows = columns if len(numbers) == count else chosen(columns, numbers)
+                shards[split].add(rows)
+                exported.count(split, rows)
+                examples = _choose(examples, rows)
+            start += count
+            bar.update(count)
     for split in splits:
         exported.bytes[split] = sum(path.stat().st_size for path in shards[split].close())
-    exported.examples = [row for _, _, row in sorted(examples, reverse=True)]
+    exported.examples = [row for _, _, row in examples]
     if not exported.near_duplicates:
         (folder / "near-duplicates.jsonl.gz").unlink()
     return exported
 
 
-def _choose(examples: list, row: dict) -> None:
-    """Keep the rows with the least hashes of their ids: a fair sample, and the same each time."""
-    entry = (-int.from_bytes(blake2b(row["id"].encode(), digest_size=6).digest()), row["id"], row)
-    if len(examples) < _EXAMPLES:
-        heapq.heappush(examples, entry)
-    elif entry[0] > examples[0][0]:
-        heapq.heapreplace(examples, entry)
+def _why(columns: dict[str, list], number: int, places: Places, start: int) -> dict:
+    """What is kept of a story that is dropped."""
+    place = start + number
+    similarity = round(float(places.found.similarity[place]), 4)
+    of = places.ids[int(places.found.kept[place])]
+    return {"id": columns["id"][number], "reason": "near duplicate", "of": of, "similarity": similarity, "story": columns["story"][number]}
 
 
-def _bar(rows: Iterable, total: int, what: str) -> Iterable:
+def _choose(examples: list, columns: dict[str, list]) -> list:
+    """(hash, id, row) of those with the least hashes of their ids: a fair sample, and the same each time."""
+    hashes = [blake2b(id_.encode(), digest_size=6).digest() for id_ in columns["id"]]
+    least = heapq.nsmallest(_EXAMPLES, zip(hashes, columns["id"], range(len(hashes)), strict=True))
+    found = [(hash_, id_, row_of(columns, number)) for hash_, id_, number in least]
+    return heapq.nsmallest(_EXAMPLES, [*examples, *found], key=lambda entry: entry[:2])
+
+
+def _bar(rows: Iterable | None, total: int, what: str) -> tqdm:
     return tqdm(rows, desc=what, total=total, unit=" stories", unit_scale=True, disable=not sys.stderr.isatty())

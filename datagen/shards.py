@@ -1,24 +1,17 @@
-"""Rows into files of at most so many rows each, named as the Hub names them: train-00000-of-00002.parquet."""
+"""Columns into files of at most so many rows each, named as the Hub names them: train-00000-of-00002.parquet."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pyarrow
 import pyarrow.parquet
 
-SCHEMA = pyarrow.schema(
-    [(name, pyarrow.string()) for name in ("id", "language", "complexity", "noun", "verb", "adjective", "feature")]
-    + [(name, pyarrow.string()) for name in ("prompt", "story", "provider", "model")]
-    + [("created_at", pyarrow.timestamp("s", "UTC"))]
-    + [(name, pyarrow.int64()) for name in ("attempts", "input_tokens", "output_tokens")]
-    + [("cost", pyarrow.float64()), ("checks", pyarrow.list_(pyarrow.string()))]
-)
+from datagen.rows import SCHEMA
 
-
-def schema_for(row: dict) -> pyarrow.Schema:
-    """The columns above, and what a row has beside them, such as the source of a translation."""
-    more = ((name, value) for name, value in row.items() if name not in SCHEMA.names)
-    return pyarrow.schema([*SCHEMA, *((name, pyarrow.string() if value is None else pyarrow.infer_type([value])) for name, value in more)])
+_REPEATING = ["language", "complexity", "noun", "verb", "adjective", "feature", "provider", "model"]  # worth a dictionary
+_TEXTS = {"id", "prompt", "story"}  # whose least and greatest value tell nobody anything
 
 
 class JsonLines:
@@ -29,11 +22,11 @@ class JsonLines:
     def __init__(self, path: Path, schema: pyarrow.Schema):
         self._file, self._names = open(path, "wb"), schema.names  # noqa: SIM115 (closed by `close`)
 
-    def write(self, rows: list[dict]) -> None:
+    def write(self, columns: dict[str, list]) -> None:
         """Append rows."""
-        names = self._names
-        whole = ({name: row.get(name) for name in names} for row in rows)
-        self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in whole)
+        times = [datetime.fromtimestamp(seconds, UTC) for seconds in columns["created_at"]]
+        rows = zip(*({**columns, "created_at": times}[name] for name in self._names), strict=True)
+        self._file.writelines(orjson.dumps(dict(zip(self._names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
     def close(self) -> None:
         """End the file."""
@@ -41,20 +34,31 @@ class JsonLines:
 
 
 class Parquet:
-    """A Parquet file with a row group a batch of rows, compressed with zstd."""
+    """A Parquet file with a row group a batch of rows, compressed with zstd, in a thread while the next rows are read."""
 
     suffix = "parquet"
 
     def __init__(self, path: Path, schema: pyarrow.Schema):
         self._schema = schema
-        self._writer = pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1)
+        self._writer = pyarrow.parquet.ParquetWriter(
+            path, schema, compression="zstd", compression_level=1, use_dictionary=_REPEATING,
+            write_statistics=[name for name in schema.names if name not in _TEXTS],
+        )  # fmt: skip
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future | None = None
 
-    def write(self, rows: list[dict]) -> None:
+    def write(self, columns: dict[str, list]) -> None:
         """Append rows as a row group."""
-        self._writer.write_table(pyarrow.Table.from_pylist(rows, self._schema))
+        table = pyarrow.Table.from_arrays([_array(columns[field.name], field.type) for field in self._schema], schema=self._schema)
+        if self._writing:
+            self._writing.result()
+        self._writing = self._thread.submit(self._writer.write_table, table)
 
     def close(self) -> None:
         """Write the footer and end the file."""
+        if self._writing:
+            self._writing.result()
+        self._thread.shutdown()
         self._writer.close()
 
 
@@ -66,22 +70,21 @@ class Shards:
 
     def __init__(self, folder: Path, split: str, form: str, rows_a_file: int, schema: pyarrow.Schema = SCHEMA, group: int = 10_000):
         self._folder, self._split, self._form, self._schema = folder, split, FORMATS[form], schema
-        self._rows_a_file, self._group = rows_a_file, min(group, rows_a_file)
-        self._rows: list[dict] = []
+        self._rows_a_file, self._group = rows_a_file, group
+        self._waiting: dict[str, list] = {name: [] for name in schema.names}
         self._files: list[Path] = []
         self._file, self._in_file = None, 0
-        self.count = 0
 
-    def add(self, row: dict) -> None:
-        """One more row."""
-        self._rows.append(row)
-        self.count += 1
-        if len(self._rows) == min(self._group, self._rows_a_file - self._in_file):
+    def add(self, columns: dict[str, list]) -> None:
+        """More rows, with all columns of the schema."""
+        for name, column in self._waiting.items():
+            column += columns[name]
+        while len(self._waiting["id"]) >= min(self._group, self._rows_a_file - self._in_file):
             self._flush()
 
     def close(self) -> list[Path]:
         """Write what is left and return the files."""
-        if self._rows:
+        while self._waiting["id"]:
             self._flush()
         self._end_file()
         named = []
@@ -95,9 +98,11 @@ class Shards:
             path = self._folder / f"{self._split}-{len(self._files):05}.{self._form.suffix}"
             self._files.append(path)
             self._file, self._in_file = self._form(path, self._schema), 0
-        self._file.write(self._rows)
-        self._in_file += len(self._rows)
-        self._rows = []
+        count = min(self._group, self._rows_a_file - self._in_file, len(self._waiting["id"]))
+        group = {name: column[:count] for name, column in self._waiting.items()}
+        self._waiting = {name: column[count:] for name, column in self._waiting.items()}
+        self._file.write(group)
+        self._in_file += count
         if self._in_file == self._rows_a_file:
             self._end_file()
 
@@ -105,3 +110,9 @@ class Shards:
         if self._file is not None:
             self._file.close()
             self._file, self._in_file = None, 0
+
+
+def _array(values: list, kind: pyarrow.DataType) -> pyarrow.Array:
+    if pyarrow.types.is_timestamp(kind):
+        return pyarrow.array(values, pyarrow.int64()).cast(kind)
+    return pyarrow.array(values, kind)
