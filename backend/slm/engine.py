@@ -66,12 +66,16 @@ class Engine:
         Weights as they are read and as OpenVINO repacks them, for stories and for reading, and the keys and values of as
         many stories as it tells at once.
         """
-        return self._weight_bytes * (3 if self.reader.in_use else 2) + self._batcher.max_cache_bytes
+        return self._weight_bytes * (1 + self._batcher.copies + self.reader.in_use) + self._batcher.max_cache_bytes
 
     @property
     def load(self) -> int:
         """Stories under way or waiting."""
         return self._batcher.load
+
+    def warm(self) -> None:
+        """Start what else serves many at once; without this it starts when the second reader comes."""
+        self._batcher.warm()
 
     def close(self) -> None:
         """End all stories and free the model's memory."""

@@ -33,14 +33,14 @@ def test_somebody_s_pile_leaves_room_for_a_newcomer(engine, begun):
     assert wait_until(lambda: engine.load == 100 and pile[99].ahead == 100 - most)
     assert [story.ahead for story in pile[:most]] == [0] * most
     newcomer = begun("b", 1)
-    assert wait_until(lambda: newcomer[0].request.handle is not None)
+    assert wait_until(lambda: newcomer[0].request.number)
     assert newcomer[0].ahead == 0
 
 
 def test_free_slots_go_to_who_has_the_fewest(engine, begun):
     piles = [begun(owner, 48) for owner in "ab"]
-    assert wait_until(lambda: sum(story.request.handle is not None for pile in piles for story in pile) == engine._batcher.max_active)
+    assert wait_until(lambda: sum(story.request.number > 0 for pile in piles for story in pile) == engine._batcher.max_active)
     single = begun("c", 1)[0]
     for story in piles[0][:4]:
         story.request.cancel()
-    assert wait_until(lambda: single.request.handle is not None)
+    assert wait_until(lambda: single.request.number)

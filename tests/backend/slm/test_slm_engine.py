@@ -14,7 +14,7 @@ OPENINGS = ["Once upon a time", "एक छोटी चिड़िया", "�
 SHORT = Sampling(max_tokens=60, seed=7)
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=60):
     """Whether a condition comes true; polling, since nothing announces a freed slot."""
     end = time.monotonic() + seconds
     while not condition():
@@ -95,6 +95,17 @@ def test_an_opening_beyond_the_context_gets_a_clear_sentence(engine):
 def test_wrong_settings_are_named(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         Sampling(**wrong)
+
+
+def test_a_killed_process_is_told_and_the_next_story_comes_all_the_same(folders):
+    engine = load_engine(folders["qwen3-tied"])
+    stream = engine.stream("A", replace(SHORT, max_tokens=400))
+    next(stream)
+    engine._batcher._pipelines[0]._process.kill()
+    with pytest.raises(RuntimeError, match="ask again"):
+        "".join(stream)
+    assert "".join(engine.stream("A", SHORT))
+    engine.close()
 
 
 def test_closing_ends_what_is_under_way(folders):

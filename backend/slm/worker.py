@@ -1,0 +1,175 @@
+"""`python -m backend.slm.worker`: steps one of OpenVINO GenAI's continuous batching pipelines for `Pipeline`.
+
+OpenVINO GenAI holds Python's lock throughout a step. Here that stops nobody; in the app's process it would stop every page.
+
+Lines of JSON come by stdin: the settings, then `{"begin": number, "ids": [...], "config": {...}}` and `{"cancel": number}`.
+Lines go out by stdout: `{"ready": true}`, then after each step `{"told": [[number, ids], ...], "ended": [number, ...]}`.
+It ends with its stdin.
+"""
+
+import itertools
+import json
+import os
+import select
+import signal
+
+import numpy as np
+import openvino
+import openvino_genai
+
+
+class Worker:
+    """A pipeline and what it tells, by the numbers that the requests came with."""
+
+    def __init__(
+        self, path: str, *, bos_id: int, eos_id: int, context: int, sequences: int, blocks: int, threads: int, exact: bool
+    ):
+        """`sequences` at most, `blocks` of keys and values for each."""
+        scheduler = openvino_genai.SchedulerConfig()
+        scheduler.max_num_seqs = sequences
+        scheduler.max_num_batched_tokens = 2048
+        scheduler.num_kv_blocks = sequences * blocks
+        scheduler.enable_prefix_caching = False
+        properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        # One scale for so many activations. Smaller groups are slower, and no more exact.
+        properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 256
+        if threads == 1:
+            properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same core
+        if exact:  # else keys and values are kept in eight bits
+            properties["KV_CACHE_PRECISION"] = "f32"
+        self._pipeline = openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", properties)
+        self._bos_id, self._eos_id, self._context, self._threads = bos_id, eos_id, context, threads
+        self._numbers = itertools.count()
+        self._active: dict[int, openvino_genai.GenerationHandle] = {}
+        self._scoring: set[int] = set()
+        self._companions: list[openvino_genai.GenerationHandle] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to step."""
+        return not self._active
+
+    def begin(self, number: int, ids: list[int], config: dict) -> None:
+        """Tell a request from the next step on. Raises RuntimeError for what the pipeline does not take."""
+        self._active[number] = self._add(ids, config)
+        if config.get("echo"):
+            self._scoring.add(number)
+
+    def cancel(self, number: int) -> None:
+        """Free a request's slot at the next step."""
+        if number in self._active:
+            self._active[number].cancel()
+
+    def step(self) -> dict[str, list]:
+        """One token for each: what was told, and who has ended."""
+        self._accompany()
+        self._pipeline.step()
+        told, ended = [], []
+        for number, handle in self._active.items():
+            # The state is asked before reading: what this step gave is then read before the end is told.
+            if handle.get_status() != openvino_genai.GenerationStatus.RUNNING:
+                ended.append(number)
+            while handle.can_read():
+                for output in handle.read().values():
+                    ids = output.generated_ids
+                    if number in self._scoring:
+                        ids = list(zip(ids, output.generated_log_probs, strict=True))
+                    if ids:
+                        told.append((number, ids))
+        for number in ended:
+            del self._active[number]
+            self._scoring.discard(number)
+        if not self._active:
+            self._keep_companions(0)
+            if self._pipeline.has_non_finished_requests():
+                self._pipeline.step()
+        return {"told": told, "ended": ended}
+
+    def _accompany(self) -> None:
+        """Keep at least as many sequences in a step as there are threads.
+
+        With fewer, OpenVINO's paged attention cuts each sequence into parts for its threads, whose sums differ in the
+        last bits: a lone story would then part from the same seed's story in a batch. One thread needs no company.
+        """
+        for companion in self._companions:
+            if companion.can_read():
+                companion.read()
+        wanted = max(0, self._threads - len(self._active))
+        self._keep_companions(wanted)
+        while len(self._companions) < wanted:
+            config = {"max_new_tokens": self._context - 2, "ignore_eos": True}
+            self._companions.append(self._add([self._bos_id] * 2, config))
+
+    def _keep_companions(self, count: int) -> None:
+        running = [each for each in self._companions if each.get_status() == openvino_genai.GenerationStatus.RUNNING]
+        for surplus in running[count:]:
+            surplus.cancel()
+        self._companions = running[:count]
+
+    def _add(self, ids: list[int], settings: dict):
+        config = openvino_genai.GenerationConfig()
+        config.apply_chat_template = False
+        config.set_eos_token_id(self._eos_id)
+        for name, value in settings.items():
+            setattr(config, name, value)
+        return self._pipeline.add_request(next(self._numbers), openvino.Tensor(np.array([ids], np.int64)), config)
+
+
+class Inbox:
+    """Lines of stdin, read without waiting where there is something else to do."""
+
+    def __init__(self):
+        os.set_blocking(0, False)
+        self._rest = b""
+
+    def lines(self, wait: bool) -> list[bytes] | None:
+        """What has come, at least one line with `wait`; None when no more will."""
+        found: list[bytes] = []
+        while not found:
+            if wait:
+                select.select([0], [], [])
+            try:
+                content = os.read(0, 1 << 20)
+            except BlockingIOError:
+                return found
+            if not content:
+                return None
+            *found, self._rest = (self._rest + content).split(b"\n")
+            wait = True  # for the rest of a line
+        return found
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which then closes stdin
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # so that a library's messages stay out of it
+
+    def send(message: dict) -> None:
+        out.write(json.dumps(message).encode() + b"\n")
+        out.flush()
+
+    inbox = Inbox()
+    lines = inbox.lines(wait=True)
+    if not lines:
+        return
+    worker = Worker(**json.loads(lines.pop(0)))
+    send({"ready": True})
+    while lines is not None:
+        for line in lines:
+            message = json.loads(line)
+            if "cancel" in message:
+                worker.cancel(message["cancel"])
+                continue
+            try:
+                worker.begin(message["begin"], message["ids"], message["config"])
+            except RuntimeError as error:
+                send({"told": [], "ended": [message["begin"]], "error": str(error)})
+        if not worker.idle:
+            send(worker.step())
+        lines = inbox.lines(wait=worker.idle)
+    os._exit(0)  # the system takes the memory back faster than OpenVINO gives it
+
+
+if __name__ == "__main__":
+    main()
