@@ -70,6 +70,7 @@ def main() -> None:
             quality = bits_a_byte(small, texts)
             small.close()
             engine = Engine(large, name, THREADS)
+            engine.warm()
             speeds = [speed(engine, users, tokens) for users in (1, 8)]
             size = engine._weight_bytes / 1e6
             engine.close()

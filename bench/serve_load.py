@@ -1,11 +1,12 @@
 """Claim: 200 visitors for ten minutes meet no error but the sentence that it is busy, and the app's memory stays flat.
 
 They speak the page's own protocol to the app with its bundled models, all on the same two cores, and read what they are
-told before they ask again; a tenth closes the tab in the middle. Memory is the app's resident set, against its median
-after two minutes.
+told before they ask again; a tenth closes the tab in the middle. Memory is that of the app and its engines' processes,
+what they share counted once, against its median after two minutes.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 
 from backend.languages import load_language
 from backend.slm.catalog import bundled_models
@@ -31,9 +33,13 @@ SPREAD = 0.05
 
 
 def resident(process: int) -> float:
-    """Megabytes."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Megabytes that a process and those that it has started hold in memory."""
+    parts = [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
+    found = 0
+    for part in parts:
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+            found += part.memory_full_info().pss
+    return found / 1e6
 
 
 def choose(dice: random.Random) -> dict[str, str]:

@@ -70,6 +70,7 @@ def main() -> None:
 
         for width, vocabulary in (("6M", "8k"), ("54M", "68k")):
             engine = Engine(write_model(Path(root) / width, width, vocabulary), threads=THREADS)
+            engine.warm()
             idle, busy = asyncio.run(measure(engine, trials))
             engine.close()
             (low, lower), (high, higher) = (np.percentile(times, [50, 95]).tolist() for times in (idle, busy))

@@ -25,5 +25,6 @@ def read_bandwidth(size: int, threads: int, seconds: float = 1.0) -> float:
 def bytes_a_token(config: dict, bits: int = 8) -> int:
     """Bytes of weights that one token reads: every layer and the head; of the embedding only one row."""
     hidden, layers, vocab = config["hidden_size"], config["num_hidden_layers"], config["vocab_size"]
-    attention, feed_forward = 4 * hidden * hidden, 3 * hidden * config["intermediate_size"]
+    attention = 4 * hidden * hidden
+    feed_forward = 8 * hidden * hidden if config["model_type"] == "gpt2" else 3 * hidden * config["intermediate_size"]
     return (layers * (attention + feed_forward) + vocab * hidden) * bits // 8

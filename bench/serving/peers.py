@@ -49,6 +49,8 @@ class Ours(Peer):
 
         super().__init__(folder, threads, users)
         self.engine = Engine(folder, threads=threads)
+        if users > 1:
+            self.engine.warm()
 
     def tell(self, prompts: list[str], tokens: int) -> int:
         from backend.slm.sampling import Sampling

@@ -1,35 +1,97 @@
-"""`python -m bench.serving.race PEER FOLDER CLOCK THREADS TOKENS USERS...`: one peer on one model, in a process of its own."""
+"""`python -m bench.serving.race PEER FOLDER THREADS TOKENS USERS`: one peer on one model, a process of its own for each.
+
+They take turns, a round each, so that whatever else the machine does is shared out among them.
+"""
 
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.serving.peers import PEERS
-from bench.serving.random_models import openings
+import psutil
 
 ROUNDS = 3
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+class Racer:
+    """A peer's process; `dropped` says why when it cannot serve the model."""
+
+    def __init__(self, peer: str, folder: Path, threads: int, tokens: int, users: int, path: list[str]):
+        places = [str(Path.cwd()), *path]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(places), "TINYSTORIES_CACHE": str(folder.parent / "cache")}
+        command = [sys.executable, "-m", "bench.serving.race", peer, str(folder), *map(str, (threads, tokens, users))]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.dropped = ""
+        self.speeds: dict[str, float] = {}  # tokens a second by the clock, and a second of CPU time; the best of the rounds
+        self.round()
+
+    def round(self) -> None:
+        """Have it tell once; the first call only warms it."""
+        if self.dropped:
+            return
+        try:
+            self.process.stdin.write("go\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line.startswith("{"):
+            self.process.kill()
+            self.dropped = (self.process.stderr.read().strip() or "no answer").splitlines()[-1][:150]
+        for clock, speed in (json.loads(line) if line.startswith("{") else {}).items():
+            self.speeds[clock] = max(speed, self.speeds.get(clock, 0.0))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def race(names: list[str], folder: Path, threads: int, tokens: int, users: int, path: list[str]) -> dict[str, dict[str, float]]:
+    """Speeds of each peer that can serve the model, all under the same conditions."""
+    racers = {name: Racer(name, folder, threads, tokens, users, path) for name in names}
+    for _ in range(ROUNDS):
+        for racer in racers.values():
+            racer.round()
+    for name, racer in racers.items():
+        racer.close()
+        if racer.dropped:
+            print(f"{name}: {racer.dropped}", file=sys.stderr)
+    return {name: racer.speeds for name, racer in racers.items() if not racer.dropped}
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has started."""
+    me = psutil.Process()
+    return sum(sum(each.cpu_times()[:2]) for each in [me, *me.children(recursive=True)])
 
 
 def main() -> None:
-    """Print the best tokens a second, by the clock or of CPU time, for each number of users, as JSON."""
-    name, folder, clock, threads, tokens, *users = sys.argv[1:]
-    now = CLOCKS[clock]
-    found = {}
-    for count in map(int, users):
-        peer, prompts = PEERS[name](Path(folder), int(threads), count), openings(count)
-        peer.tell(prompts, 16)
-        best = 0.0
-        for _ in range(ROUNDS):
-            started = now()
-            told = peer.tell(prompts, int(tokens))
-            best = max(best, told / (now() - started))
-        if told < 0.9 * count * int(tokens):
-            raise RuntimeError(f"{name} told {told} tokens of {count * int(tokens)}")
-        found[count] = best
-        del peer
-    print(json.dumps(found))
+    """For each line of stdin tell once, and print tokens a second as JSON; of the first, which warms, nothing is told."""
+    from bench.serving.peers import PEERS
+    from bench.serving.random_models import openings
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a peer prints stays out of the answers
+    name, folder, threads, tokens, users = sys.argv[1:]
+    peer, prompts = PEERS[name](Path(folder), int(threads), int(users)), openings(int(users))
+    for count, _ in enumerate(sys.stdin):
+        wanted = int(tokens) if count else 16
+        started, used = time.perf_counter(), _cpu_seconds()
+        told = peer.tell(prompts, wanted)
+        wall, cpu = time.perf_counter() - started, _cpu_seconds() - used
+        if told < 0.9 * len(prompts) * wanted:
+            raise RuntimeError(f"{name} told {told} tokens of {len(prompts) * wanted}")
+        print(json.dumps({"wall": told / wall, "cpu": told / max(cpu, 0.01)} if count else {}), file=answers, flush=True)
+    os._exit(0)  # some peers take long to end, or fail at it
 
 
 if __name__ == "__main__":
