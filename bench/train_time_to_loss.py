@@ -3,7 +3,8 @@
 Both models have 6 layers, 256 hidden and the same tokens, vocabulary 8,192, on one core. nanoGPT takes 300 steps of
 2,048 tokens with AdamW at the best of three learning rates, in float32, which is its default on a CPU. It comes from a
 checkout named by `--nanogpt DIR`; without one, transformers' GPT-2 with the same recipe stands in. Both are judged by
-the same windows of held-out text.
+the same windows of held-out text. The peer's runs, of several minutes each, are kept in `out/time_to_loss` and not made
+again, so that they can be made one at a time (`--rate 0.001`); delete it to start anew.
 """
 
 import json
@@ -11,12 +12,15 @@ import math
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from backend.files import writing
 from backend.languages import language_names
 from backend.tokenizer import train_tokenizer
 from bench.claim import tell
@@ -35,21 +39,23 @@ OURS = {
     "hidden_size": 256, "n_layers": 6, "n_heads": 4, "intermediate_size": 768, "block_size": BLOCK, "batch_size": 8,
     "tie_embeddings": False, "whole_documents": False, "document_attention": False, "warmup_steps": 5,
 }  # fmt: skip
-OUR_STEPS = (20, 25, 30, 35, 40, 45, 50, 60, 75)  # tried in turn, each a run of its own, until one is good enough
+SPRINT = {"adam_beta1": 0.7, "muon_momentum": 0.85}  # shorter memories, for a run of so few steps
+OUR_STEPS = (14, 16, 18, 20, 22, 25, 30, 35, 40, 50, 60, 75)  # tried in turn, each a run of its own, until one is good enough
+KEPT = Path(__file__).resolve().parent.parent / "out" / "time_to_loss"
 
 
-def prepare(folder: Path) -> str:
-    """Tokens of real stories where they are at hand, else of the storyteller's. Returns which."""
-    files = sorted(SHARED.glob("*.jsonl"))
+def prepare(folder: Path, text: str = "shared", vocab_size: int = 8192, told: int = 1000) -> str:
+    """Tokens of real stories where they are wished for and at hand, else of the storyteller's. Returns which."""
+    files = sorted(SHARED.glob("*.jsonl")) if text == "shared" else []
     if files:
         texts = [json.loads(line)["story"] for file in files for line in file.read_text("utf-8").splitlines()]
     else:
         texts = [
             load_storyteller(name).tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)
             for name in language_names()
-            for p in Prompts(name).range(0, 1000)
+            for p in Prompts(name).range(0, told)
         ]
-    tokenizer = train_tokenizer(texts, 8192)
+    tokenizer = train_tokenizer(texts, vocab_size)
     tokenizer.save(folder / "tokenizer")
     counts = write_tokens(iter(texts), tokenizer, folder, seed=0, validation=0.05)
     meta = {"vocab_size": tokenizer.vocab_size, "bos_id": tokenizer.bos_id, "eos_id": tokenizer.eos_id} | counts
@@ -125,12 +131,14 @@ def race_peer(build, folder: Path, rate: float, steps: int) -> tuple[float, floa
     return validation_loss(logits_of, folder), seconds
 
 
-def race_us(folder: Path, steps: int, **changes) -> tuple[float, float]:
-    """The same of our recipe, its schedule made for so many steps."""
+def race_us(folder: Path, steps: int, alter: Callable | None = None, **changes) -> tuple[float, float]:
+    """The same of our recipe, its schedule made for so many steps; `alter` may change the model before."""
     config = TrainConfig(**OURS | {"max_steps": steps, "data": str(folder)} | changes)
     torch.manual_seed(config.seed)
     rows = Rows(folder, "train", BLOCK, config.seed, config.whole_documents)
     model = build_model(config, rows.meta["vocab_size"])
+    if alter:
+        alter(model)
     optimizers = build_optimizers(model, config)
     set_learning_rates(optimizers, 1.0)
     forward = torch.compile(model) if config.compile else model
@@ -138,9 +146,9 @@ def race_us(folder: Path, steps: int, **changes) -> tuple[float, float]:
 
     def step_once(step: int) -> None:
         set_learning_rates(optimizers, schedule(step, config))
-        ids, targets, _ = rows.batch(step * config.batch_size, config.batch_size)
+        ids, targets, documents = rows.batch(step * config.batch_size, config.batch_size)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = forward(ids, targets)
+            loss = forward(ids, targets, documents if config.document_attention else None)
         loss.backward()
         gradient_norm(model, config.max_gradient_norm)
         for optimizer in optimizers:
@@ -156,29 +164,36 @@ def race_us(folder: Path, steps: int, **changes) -> tuple[float, float]:
         return validation_loss(model, folder), seconds
 
 
-def main() -> None:
+@click.command()
+@click.option("--quick", is_flag=True, help="the peer's learning rate of 0.001 alone")
+@click.option("--nanogpt", type=click.Path(exists=True, file_okay=False), help="a checkout of nanoGPT to race")
+@click.option("--rate", "rates", type=float, multiple=True, help="learning rates of the peer, instead of all three")
+def main(quick: bool, nanogpt: str | None, rates: tuple[float, ...]) -> None:
     """Print the table and the claim."""
     torch.set_num_threads(1)
-    quick = "--quick" in sys.argv
-    nanogpt = sys.argv[sys.argv.index("--nanogpt") + 1] if "--nanogpt" in sys.argv else None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = prepare(folder)
         vocab_size = json.loads((folder / "meta.json").read_text("utf-8"))["vocab_size"]
         peer = "nanoGPT" if nanogpt else "transformers' GPT-2"
         print(f"{text} | steps | validation loss | CPU seconds")
-        found = []
 
         def build():
             return load_nanogpt(nanogpt, vocab_size) if nanogpt else load_gpt2(vocab_size)
 
-        for rate in (0.001,) if quick else RATES:
-            loss, seconds = race_peer(build, folder, rate, STEPS)
-            found.append((loss, seconds))
-            print(f"{peer}, learning rate {rate} | {STEPS} | {loss:.3f} | {seconds:.1f}", flush=True)
+        found = []
+        for rate in rates or ((0.001,) if quick else RATES):
+            kept = KEPT / f"{peer}-{rate}-{STEPS}.json"
+            if not kept.exists():
+                run = race_peer(build, folder, rate, STEPS)
+                KEPT.mkdir(parents=True, exist_ok=True)
+                with writing(kept) as file:
+                    json.dump(run, file)
+            found.append(json.loads(kept.read_text("utf-8")))
+            print(f"{peer}, learning rate {rate} | {STEPS} | {found[-1][0]:.3f} | {found[-1][1]:.1f}", flush=True)
         goal, peer_seconds = min(found)
         for steps in OUR_STEPS:
-            loss, seconds = race_us(folder, steps)
+            loss, seconds = race_us(folder, steps, **SPRINT)
             print(f"ours | {steps} | {loss:.3f} | {seconds:.1f}", flush=True)
             if loss <= goal:
                 break

@@ -36,7 +36,9 @@ class TrainConfig:
     gradient_accumulation: int = 1
     optimizer: str = "muon"  # muon: Muon for matrices, AdamW for the rest; adamw: AdamW alone
     learning_rate: float = 0.016  # AdamW's
+    adam_beta1: float = 0.9  # AdamW's memory of gradients: lower for a run of few steps
     matrix_learning_rate: float = 0.01  # Muon's
+    muon_momentum: float = 0.95  # likewise
     newton_schulz_steps: int = 5  # of Muon: fewer are cheaper and less exact
     weight_decay: float = 0.1
     warmup_steps: int = 20
@@ -70,7 +72,8 @@ LEAST = {
     "hidden_size": 2, "n_layers": 1, "n_heads": 1, "intermediate_size": 1, "block_size": 2, "max_steps": 1,
     "batch_size": 1, "gradient_accumulation": 1, "newton_schulz_steps": 1, "eval_every": 1, "eval_batches": 1,
     "save_every": 1, "keep_checkpoints": 1, "keep_best": 0, "learning_rate": 0, "matrix_learning_rate": 0,
-    "weight_decay": 0, "warmup_steps": 0, "decay_share": 0, "max_gradient_norm": 0, "threads": 0, "samples": 0, "seed": 0,
+    "adam_beta1": 0, "muon_momentum": 0, "weight_decay": 0, "warmup_steps": 0, "decay_share": 0, "max_gradient_norm": 0,
+    "threads": 0, "samples": 0, "seed": 0,
 }  # fmt: skip
 
 
@@ -114,6 +117,9 @@ def check(config: TrainConfig) -> None:
         value = getattr(config, name)
         if not least <= value < float("inf"):
             raise UserError(f"{name} is {value}, but must be a number from {least} up.")
+    for name in ("adam_beta1", "muon_momentum"):
+        if getattr(config, name) >= 1:
+            raise UserError(f"{name} is {getattr(config, name)}, but must be below 1.")
     if config.decay_share > 1:
         raise UserError(f"decay_share is {config.decay_share}, but is a share of the run, from 0 to 1.")
     if config.hidden_size % config.n_heads or (config.hidden_size // config.n_heads) % 2:

@@ -136,23 +136,24 @@ class StoryModel(nn.Module):
         self.n_heads = n_heads
         self.model = Decoder(vocab_size, hidden_size, n_layers, n_heads, intermediate_size)
         self.lm_head = nn.Linear(hidden_size, vocab_size, bias=False)
-        self._initialise(hidden_size, n_layers)
+        self._initialise(hidden_size, tie_embeddings)
         if tie_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
         cos, sin = rotary_table(block_size, hidden_size // n_heads, rope_theta)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def _initialise(self, hidden_size: int, n_layers: int) -> None:
+    def _initialise(self, hidden_size: int, tie_embeddings: bool) -> None:
         # Zero residual projections and, untied, a zero head: at the start each block passes its input on
-        # and every token is equally likely.
+        # and every token is equally likely. Embeddings that are not the head too begin large, so that what the
+        # first steps add does not drown them.
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
                 continue
             if name.endswith(("o_proj.weight", "down_proj.weight", "lm_head.weight")):
                 nn.init.zeros_(parameter)
             elif "embed" in name:
-                nn.init.normal_(parameter, std=0.02)
+                nn.init.normal_(parameter, std=0.02 if tie_embeddings else 0.5)
             else:
                 nn.init.uniform_(parameter, -((3 / hidden_size) ** 0.5), (3 / hidden_size) ** 0.5)
 

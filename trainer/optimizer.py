@@ -26,15 +26,15 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     ]
     if config.optimizer == "adamw":
         rest.append({"params": matrices, "weight_decay": config.weight_decay})
-        return [AdamW(rest, lr=config.learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=True)]
+        return [AdamW(rest, lr=config.learning_rate, betas=(config.adam_beta1, 0.95), eps=1e-10, fused=True)]
     if config.optimizer != "muon":
         raise UserError(f"There is no optimizer '{config.optimizer}'; choose muon or adamw.")
     several = dist.is_initialized() and dist.get_world_size() > 1
     muon = (SharedMuon if several else Muon)(
         matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw",
-        ns_steps=config.newton_schulz_steps,
+        momentum=config.muon_momentum, ns_steps=config.newton_schulz_steps,
     )
-    return [muon, AdamW(rest, lr=config.learning_rate, betas=(0.9, 0.95), eps=1e-10, fused=True)]
+    return [muon, AdamW(rest, lr=config.learning_rate, betas=(config.adam_beta1, 0.95), eps=1e-10, fused=True)]
 
 
 def schedule(step: int, config: TrainConfig) -> float:

@@ -19,7 +19,7 @@ def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     counts = count_parameters(config, meta["vocab_size"])
     tokens_per_step = config.batch_size * config.gradient_accumulation * config.block_size
     total_tokens = config.max_steps * tokens_per_step
-    seconds = _time_a_micro_step(model, config) * config.gradient_accumulation * config.max_steps
+    seconds = _time_a_step(model, config) * config.max_steps
     states = 4 * counts["total"] * (4 if config.optimizer == "adamw" else 3)
     activations = 4 * config.batch_size * config.block_size * config.hidden_size * (config.n_layers * 16 + 4)
     logits = 4 * 2 * min(2048, config.batch_size * config.block_size) * meta["vocab_size"]
@@ -51,20 +51,26 @@ def count_parameters(config: TrainConfig, vocab_size: int) -> dict[str, int]:
     return {"total": embedding + rest, "embedding": embedding, "non_embedding": rest}
 
 
-def _time_a_micro_step(model, config: TrainConfig) -> float:
+def _time_a_step(model, config: TrainConfig) -> float:
+    """Seconds of a step, from one micro-step and one update. On a CPU a row stands for its whole batch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
     optimizers = build_optimizers(model, config)
     rows = Rows(config.data, "train", config.block_size, config.seed, config.whole_documents)
     bf16 = config.mixed_precision == "bf16"
-    for _ in range(2):
+    timed = config.batch_size if device == "cuda" else 1
+    for _ in range(2):  # the first one warms up
         started = time.perf_counter()
-        ids, targets, documents = (part.to(device) for part in rows.batch(0, config.batch_size))
+        ids, targets, documents = (part.to(device) for part in rows.batch(0, timed))
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss = model(ids, targets, documents if config.document_attention else None)
         loss.backward()
+        float(loss)
+        passed = time.perf_counter()
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        float(loss)
-    return time.perf_counter() - started
+        if device == "cuda":
+            torch.cuda.synchronize()
+        updated = time.perf_counter()
+    return (passed - started) * config.batch_size / timed * config.gradient_accumulation + updated - passed
