@@ -50,9 +50,9 @@ class Batcher:
     """Runs many requests through the pipelines of one model."""
 
     def __init__(
-        self, path: Path, *, bos_id: int, eos_id: int, context: int, cache_bytes: int, threads: int, exact: bool = False
+        self, path: Path, *, context: int, cache_bytes: int, threads: int, exact: bool = False, **settings
     ):
-        """`cache_bytes` are those of one position's keys and values."""
+        """`cache_bytes` are those of one position's keys and values; `settings` are those of `Worker`."""
         blocks = -(-(context + EXTRA_TOKENS) // _BLOCK)
         story_bytes = blocks * _BLOCK * cache_bytes
         self.max_active = max(2, min(MAX_ACTIVE, MAX_CACHE_BYTES // story_bytes - 1))
@@ -67,7 +67,7 @@ class Batcher:
         self._pipelines = [
             Pipeline(
                 path, self._leave, self._lost, slots=-(-self.max_active // self.copies), threads=threads, context=context,
-                blocks=blocks, bos_id=bos_id, eos_id=eos_id, exact=exact,
+                blocks=blocks, exact=exact, **settings,
             )
             for _ in range(self.copies)
         ]  # fmt: skip

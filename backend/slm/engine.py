@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backend.errors import UserError
 from backend.slm.batcher import Batcher, Request
-from backend.slm.config import cache_bytes, read_config
+from backend.slm.config import activation_group, cache_bytes, read_config
 from backend.slm.conversion import converted
 from backend.slm.reader import Reader
 from backend.slm.sampling import MAX_SEED, Completion, Sampling
@@ -56,7 +56,7 @@ class Engine:
         self._weight_bytes = (path / "openvino_model.bin").stat().st_size
         self._batcher = Batcher(
             path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context,
-            cache_bytes=cache_bytes(config, exact), threads=threads, exact=exact,
+            cache_bytes=cache_bytes(config, exact), group=activation_group(config), threads=threads, exact=exact,
         )  # fmt: skip
 
     @property

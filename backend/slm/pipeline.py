@@ -27,7 +27,7 @@ class Pipeline:
     def __init__(self, path: Path, leave: Callable, lost: Callable, *, slots: int, threads: int, context: int, **settings):
         """`settings` are those of `Worker`."""
         self.slots, self._leave, self._lost, self._context = slots, leave, lost, context
-        self._settings = {"path": str(path), "sequences": slots + threads - 1, "threads": threads, "context": context} | settings
+        self._settings = {"path": str(path), "slots": slots, "threads": threads, "context": context} | settings
         self._numbers = itertools.count(1)
         self._active: dict[int, object] = {}
         self._guard, self._closed = threading.Lock(), False

@@ -3,8 +3,8 @@
 OpenVINO GenAI holds Python's lock throughout a step. Here that stops nobody; in the app's process it would stop every page.
 
 Lines of JSON come by stdin: the settings, then `{"begin": number, "ids": [...], "config": {...}}` and `{"cancel": number}`.
-Lines go out by stdout: `{"ready": true}`, then after each step `{"told": [[number, ids], ...], "ended": [number, ...]}`.
-It ends with its stdin.
+Lines go out by stdout: `{"ready": true}`, then `{"told": [[number, ids], ...], "ended": [number, ...]}`. It ends with its
+stdin.
 """
 
 import itertools
@@ -12,33 +12,42 @@ import json
 import os
 import select
 import signal
+import time
 
 import numpy as np
 import openvino
 import openvino_genai
+
+_TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
+_FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
 
 
 class Worker:
     """A pipeline and what it tells, by the numbers that the requests came with."""
 
     def __init__(
-        self, path: str, *, bos_id: int, eos_id: int, context: int, sequences: int, blocks: int, threads: int, exact: bool
+        self, path: str, *, bos_id: int, eos_id: int, context: int, slots: int, blocks: int, threads: int, exact: bool, group: int
     ):
-        """`sequences` at most, `blocks` of keys and values for each."""
+        """`slots` stories at once, `blocks` of keys and values for each; `group` as `activation_group` gives it."""
+        # With one row OpenVINO multiplies floats by another kernel than with more, and with fewer rows than threads its paged
+        # attention cuts each sequence into parts. Their sums differ in the last bits: a lone story would part from the same
+        # seed's story in a batch. Eight bits and one thread need no company.
+        self._company = max(threads, 2) if exact or threads > 1 else 1
+        sequences = slots + self._company - 1
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.max_num_seqs = sequences
         scheduler.max_num_batched_tokens = 2048
         scheduler.num_kv_blocks = sequences * blocks
         scheduler.enable_prefix_caching = False
         properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-        # One scale for so many activations. Smaller groups are slower, and no more exact.
-        properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 256
+        if group:
+            properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
         if threads == 1:
             properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same core
         if exact:  # else keys and values are kept in eight bits
             properties["KV_CACHE_PRECISION"] = "f32"
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", properties)
-        self._bos_id, self._eos_id, self._context, self._threads = bos_id, eos_id, context, threads
+        self._bos_id, self._eos_id, self._context = bos_id, eos_id, context
         self._numbers = itertools.count()
         self._active: dict[int, openvino_genai.GenerationHandle] = {}
         self._scoring: set[int] = set()
@@ -60,8 +69,8 @@ class Worker:
         if number in self._active:
             self._active[number].cancel()
 
-    def step(self) -> dict[str, list]:
-        """One token for each: what was told, and who has ended."""
+    def step(self) -> tuple[list[tuple[int, list]], list[int]]:
+        """One token for each: what was told, by number, and who has ended."""
         self._accompany()
         self._pipeline.step()
         told, ended = [], []
@@ -83,18 +92,14 @@ class Worker:
             self._keep_companions(0)
             if self._pipeline.has_non_finished_requests():
                 self._pipeline.step()
-        return {"told": told, "ended": ended}
+        return told, ended
 
     def _accompany(self) -> None:
-        """Keep at least as many sequences in a step as there are threads.
-
-        With fewer, OpenVINO's paged attention cuts each sequence into parts for its threads, whose sums differ in the
-        last bits: a lone story would then part from the same seed's story in a batch. One thread needs no company.
-        """
+        """Keep a step from having too few sequences."""
         for companion in self._companions:
             if companion.can_read():
                 companion.read()
-        wanted = max(0, self._threads - len(self._active))
+        wanted = max(0, self._company - len(self._active))
         self._keep_companions(wanted)
         while len(self._companions) < wanted:
             config = {"max_new_tokens": self._context - 2, "ignore_eos": True}
@@ -113,6 +118,36 @@ class Worker:
         for name, value in settings.items():
             setattr(config, name, value)
         return self._pipeline.add_request(next(self._numbers), openvino.Tensor(np.array([ids], np.int64)), config)
+
+
+class Outbox:
+    """Lines to stdout: at once what a reader waits for, the first tokens and the end; the rest a few steps together."""
+
+    def __init__(self):
+        self._out = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)  # so that a library's messages stay out of it
+        self._told: dict[int, list] = {}
+        self._counts: dict[int, int] = {}
+        self._last = 0.0
+
+    def send(self, message: dict) -> None:
+        """One line, now."""
+        self._out.write(json.dumps(message).encode() + b"\n")
+        self._out.flush()
+
+    def add(self, told: list[tuple[int, list]], ended: list[int]) -> None:
+        """What a step gave."""
+        urgent = bool(ended)
+        for number, ids in told:
+            self._told.setdefault(number, []).extend(ids)
+            self._counts[number] = self._counts.get(number, 0) + len(ids)
+            urgent |= self._counts[number] <= _FIRST_WORD
+        now = time.monotonic()
+        if urgent or now >= self._last + _TELL_EVERY:
+            self.send({"told": list(self._told.items()), "ended": ended})
+            self._told, self._last = {}, now
+            for number in ended:
+                self._counts.pop(number, None)
 
 
 class Inbox:
@@ -142,19 +177,12 @@ class Inbox:
 def main() -> None:
     """Serve until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which then closes stdin
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # so that a library's messages stay out of it
-
-    def send(message: dict) -> None:
-        out.write(json.dumps(message).encode() + b"\n")
-        out.flush()
-
-    inbox = Inbox()
+    outbox, inbox = Outbox(), Inbox()
     lines = inbox.lines(wait=True)
     if not lines:
         return
     worker = Worker(**json.loads(lines.pop(0)))
-    send({"ready": True})
+    outbox.send({"ready": True})
     while lines is not None:
         for line in lines:
             message = json.loads(line)
@@ -164,9 +192,9 @@ def main() -> None:
             try:
                 worker.begin(message["begin"], message["ids"], message["config"])
             except RuntimeError as error:
-                send({"told": [], "ended": [message["begin"]], "error": str(error)})
+                outbox.send({"told": [], "ended": [message["begin"]], "error": str(error)})
         if not worker.idle:
-            send(worker.step())
+            outbox.add(*worker.step())
         lines = inbox.lines(wait=worker.idle)
     os._exit(0)  # the system takes the memory back faster than OpenVINO gives it
 
