@@ -38,14 +38,19 @@ class Seq2SeqProvider:
         if not (folder / "config.json").exists():
             raise UserError(f"{model} has no config.json, so it is no model folder; give one of transformers or CTranslate2.")
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # else it asks on the terminal
             vocabulary = tokenizer.get_vocab()
             codes = language_token(vocabulary, source), language_token(vocabulary, target)
             check_pair(*codes, (source, target), model)
             if codes[0] and not stands_before_text(codes[0]):
-                tokenizer = AutoTokenizer.from_pretrained(folder, src_lang=codes[0].strip("_"))
+                tokenizer = AutoTokenizer.from_pretrained(folder, src_lang=codes[0].strip("_"), trust_remote_code=False)
             self._translator = ctranslate2.Translator(str(converted(folder, weights)), device=device)
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+            if _has_code_of_its_own(folder):
+                raise UserError(
+                    f"{model} comes with Python code of its own, as IndicTrans2 does, and code from a model folder is never run here; "
+                    "give a model of NLLB, M2M-100, mBART, Marian, T5 or MADLAD, or serve this one behind --provider openai."
+                ) from None
             raise UserError(f"{model} cannot be loaded as a translation model: {str(error).splitlines()[0][:300]}.") from None
         self._tokenizer, token = tokenizer, codes[1] or ""
         self._before, self._prefix = (f"{token} ", None) if token and stands_before_text(token) else ("", [token] if token else None)
@@ -98,6 +103,12 @@ def converted(folder: Path, weights: str) -> Path:
         with making(path) as whole:
             ctranslate2.converters.TransformersConverter(str(folder)).convert(str(whole), quantization=weights)
     return path
+
+
+def _has_code_of_its_own(folder: Path) -> bool:
+    """Whether transformers would have to run Python files of the folder to load its model or its tokenizer."""
+    files = (folder / "config.json", folder / "tokenizer_config.json")
+    return any('"auto_map"' in file.read_text("utf-8") for file in files if file.exists())
 
 
 def _positions(folder: Path) -> int:

@@ -147,6 +147,16 @@ def test_bad_input_is_one_sentence(models, source, tmp_path):
         assert done.exit_code == 1 and says in str(done.exception) and "\n" not in str(done.exception), done.exception
 
 
+def test_code_from_a_model_folder_is_never_run(source, tmp_path):
+    folder, mark = tmp_path / "indictrans2", tmp_path / "ran"
+    folder.mkdir()
+    (folder / "code.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nclass Config: pass\nclass Tokenizer: pass\n")
+    (folder / "config.json").write_text(json.dumps({"model_type": "IndicTrans", "auto_map": {"AutoConfig": "code.Config"}}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "X", "auto_map": {"AutoTokenizer": ["code.Tokenizer", None]}}))
+    refused = run(source, provider="seq2seq", model=folder, journal=tmp_path / "a.sqlite")
+    assert isinstance(refused.exception, UserError) and "is never run here" in str(refused.exception) and not mark.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "ends", "count"),
     [
