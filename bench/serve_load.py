@@ -2,7 +2,7 @@
 
 They speak the page's own protocol to the app with its bundled models, all on the same two cores, and read what they are
 told before they ask again; a tenth closes the tab in the middle. Memory is that of the app and its engines' processes,
-what they share counted once, against its median after two minutes.
+what they share counted once, against its median after a fifth of the time.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import click
 import numpy as np
 import psutil
 
@@ -61,10 +62,15 @@ def start_app(data: str) -> tuple[subprocess.Popen, str]:
     raise RuntimeError("the app did not start")
 
 
-def main() -> None:
+@click.command()
+@click.option("--quick", is_flag=True, help="40 visitors for a minute")
+@click.option("--visitors", default=200, show_default=True)
+@click.option("--seconds", default=600, show_default=True)
+def main(quick: bool, visitors: int, seconds: int) -> None:
     """Print what was seen and the claims."""
-    quick = "--quick" in sys.argv
-    visitors, seconds, warm_up = (40, 60, 25) if quick else (200, 600, 120)
+    if quick:
+        visitors, seconds = 40, 60
+    warm_up = max(25, seconds // 5)
     memory, over, seen = [], threading.Event(), Seen()
     with tempfile.TemporaryDirectory() as data:
         process, address = start_app(data)
