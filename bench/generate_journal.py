@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+import click
 
 from backend.llm.journal import ACCEPTED, DEAD, Attempt, Entry, Journal
 from bench.claim import tell
@@ -66,6 +67,16 @@ def fill(path: Path, rows: int) -> None:
         journal.save(entries)
 
 
+def make(path: Path, rows: int) -> Path:
+    """The journal of so many rows, filled unless it is there."""
+    if not path.exists():
+        making = path.with_suffix(".making")
+        making.unlink(missing_ok=True)
+        fill(making, rows)
+        making.rename(path)
+    return path
+
+
 def timed(code: str, path: Path) -> tuple[float, int]:
     """Seconds, and peak MB, of code in a process of its own."""
     done = subprocess.run([sys.executable, "-c", TIMED.format(code=code.format(path=str(path)))], stdout=subprocess.PIPE, text=True, check=True)
@@ -82,16 +93,16 @@ def export(path: Path, out: Path) -> tuple[float, int]:
     return float(seconds), int(peak)
 
 
-def main() -> None:
+@click.command()
+@click.option("--quick", is_flag=True, help="100,000 rows")
+@click.option("--kept", type=click.Path(path_type=Path), help="a folder where the journals stay, and are found again")
+def main(quick: bool, kept: Path | None) -> None:
     """Print the table and the claims."""
-    rows = 100_000 if "--quick" in sys.argv else ROWS
+    rows = 100_000 if quick else ROWS
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path, jsonl, small = folder / "journal.sqlite", folder / "stories.jsonl", folder / "small.sqlite"
-        begun = time.perf_counter()
-        fill(path, rows)
-        filling = time.perf_counter() - begun
-        fill(small, rows // 10)
+        folder = kept or Path(name)
+        path, small = (make(folder / f"journal-{count}.sqlite", count) for count in (rows, rows // 10))
+        jsonl = folder / "stories.jsonl"
         with Journal.read(path) as journal:
             accepted = progress(journal)["accepted"]
             with open(jsonl, "w", encoding="utf-8") as file:
@@ -102,8 +113,9 @@ def main() -> None:
         found["export"] = export(path, folder / "out")
         shutil.rmtree(folder / "out")
         _, peak_of_small = export(small, folder / "out")
+        shutil.rmtree(folder / "out")
         size = path.stat().st_size / 1e9
-    print(f"{rows:,} prompts, {accepted:,} stories, {size:.1f} GB, made in {filling:.0f} s | seconds | peak MB")
+    print(f"{rows:,} prompts, {accepted:,} stories, {size:.1f} GB | seconds | peak MB")
     for what, (seconds, peak) in found.items():
         print(f"{what} | {seconds:.3f} | {peak}")
     print(f"export of a tenth | | {peak_of_small}")
