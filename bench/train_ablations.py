@@ -44,6 +44,7 @@ CHANGES = {
     "the recipe": {},
     "AdamW alone, learning rate 0.001": {"optimizer": "adamw", "learning_rate": 0.001},
     "AdamW alone, learning rate 0.003": {"optimizer": "adamw", "learning_rate": 0.003},
+    "AdamW alone, learning rate 0.01": {"optimizer": "adamw", "learning_rate": 0.01},
     "no QK-norm": {"alter": without_qk_norm},
     "tied head": {"tie_embeddings": True},
     "embeddings drawn at 0.02": {"alter": small_embeddings},
@@ -55,7 +56,7 @@ CHANGES = {
     "float32": {"mixed_precision": "no"},
     "whole stories, attention within each": {"whole_documents": True, "document_attention": True},
 }
-QUICK = ("the recipe", "AdamW alone, learning rate 0.001", "AdamW alone, learning rate 0.003")
+QUICK = [name for name in CHANGES if name == "the recipe" or name.startswith("AdamW")]
 
 
 class Runs:

@@ -39,7 +39,7 @@ from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.parallel import shard, sharding_is_asked_for
 from trainer.plan import describe, device_name
-from trainer.watch import Metrics, draw_curves, sample_stories
+from trainer.watch import Metrics, check_tracker, draw_curves, sample_stories
 
 
 class _Stop:
@@ -66,6 +66,7 @@ def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
 
 def train(config: TrainConfig) -> bool:
     """Run to `max_steps` from the newest checkpoint or from the start. Returns False when it was stopped before."""
+    check_tracker(config.trackers)
     # accelerate's launcher leaves one thread a process, whatever the number of cores.
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // processes))
@@ -196,7 +197,7 @@ def train(config: TrainConfig) -> bool:
             metrics.write(**row)
             progress.set_postfix(loss=f"{loss_value:.3f}", tokens_per_second=f"{step * tokens_per_step / seconds:.0f}")
         if config.trackers:
-            accelerator.log(row, step=step)
+            accelerator.log({name: value for name, value in row.items() if name != "step"}, step=step)
 
         last = step == config.max_steps
         is_best = False

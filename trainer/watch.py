@@ -1,10 +1,12 @@
 """What a run shows of itself: metrics.jsonl, curves.png and sampled stories; no account needed."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
+from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import Tokenizer
 
@@ -22,6 +24,12 @@ class Metrics:
         """Append a row and flush it to the operating system."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def check_tracker(name: str) -> None:
+    """Raises UserError for a tracker whose package is not installed: accelerate would only warn, and log nothing."""
+    if name and not find_spec(name):
+        raise UserError(f"--trackers {name} needs the package {name}; install it with pip install {name}, or leave it out.")
 
 
 def read_metrics(path: Path) -> list[dict]:

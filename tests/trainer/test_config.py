@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from backend.errors import UserError
@@ -62,6 +64,19 @@ def test_what_is_wrong_is_named_with_the_nearest_right_thing(text, overrides, sa
 def test_a_config_that_is_not_there_is_told(tmp_path):
     with pytest.raises(UserError, match=r"There is no config .*missing\.yaml"):
         load_config(tmp_path / "missing.yaml", [])
+
+
+def test_a_tracker_that_is_not_installed_is_told_before_anything_is_trained(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with pytest.raises(UserError, match="pip install trackio"):
+        train(TrainConfig(trackers="trackio", data=str(tmp_path / "none"), out=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["adam_beta1", "muon_momentum"])
+def test_a_memory_that_forgets_nothing_is_refused(name, config_file):
+    with pytest.raises(UserError, match=f"{name} is 1.0, but must be below 1"):
+        load_config(config_file, [f"--{name}", "1.0"])
 
 
 def test_the_command_ends_with_one_sentence(config_file, tmp_path):
