@@ -17,6 +17,8 @@ from spaces.quota import Quota
 from spaces.theme import HEAD, css, theme
 
 _EVENTS_AT_ONCE = 600  # visitors' events under way, stories that wait for a slot among them
+# Gradio keeps a third of a megabyte for each tab that was ever opened, of 10,000 unless it is told otherwise.
+_TABS_KEPT = 600
 
 
 def serve(models: Models, host: str, port: int, started: Callable[[str], None]) -> None:
@@ -46,6 +48,7 @@ def build_app(models: Models) -> FastAPI:
     page = build_page(models, quota)
     # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
     page.queue(default_concurrency_limit=None, max_size=1000)
+    page.state_session_capacity = _TABS_KEPT
     queue = page._queue
     queue.max_thread_count = _EVENTS_AT_ONCE
     # Gradio looks for events a thousand times a second, which takes a twentieth of a core from an app that idles.

@@ -72,6 +72,7 @@ def theme() -> gr.themes.Base:
 # Gradio confines the style sheet to its inner column; the space around that is set in the page's head.
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
+body.dark { color-scheme: dark; }
 .gradio-container .main.app { padding: .5rem 1rem 1.5rem !important; }
 @media (max-width: 640px) { .gradio-container .main.app { padding: .25rem .5rem 1rem !important; } }
 </style>"""
