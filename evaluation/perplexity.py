@@ -1,7 +1,7 @@
 """How surprising a text is to a reference model: bits per byte, which compares across tokenizers as perplexity does not."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backend.errors import UserError
@@ -14,7 +14,7 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
     """Bits per UTF-8 byte of each text under a causal model (a folder or a Hub id), given its opening where there is one.
 
     A text that ends a story is asked to end there too: the eos counts as a token of it. What exceeds the model's
-    context is left out. Raises UserError when the model cannot be loaded.
+    context is read in pieces, each with half a context before it. Raises UserError when the model cannot be loaded.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -28,28 +28,34 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
         ) from None
     openings = openings or [""] * len(texts)
     limit = getattr(network.config, "max_position_embeddings", 1024)
-    rows = []
-    for opening, text in zip(openings, texts, strict=True):
-        given = [tokenizer.bos_id, *(tokenizer.encode(opening) if opening else [])]
-        rows.append((given, [*tokenizer.encode(text), tokenizer.eos_id][: max(0, limit - len(given))]))
-    bits = [math.nan] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]) + len(rows[i][1]))
-    for start in range(0, len(order), _BATCH):
-        some = [i for i in order[start : start + _BATCH] if texts[i] and rows[i][1]]
-        if not some:
-            continue
-        longest = max(len(rows[i][0]) + len(rows[i][1]) for i in some)
+    given = [[tokenizer.bos_id, *(tokenizer.encode(opening) if opening else [])] for opening in openings]
+    said = [[*tokenizer.encode(text), tokenizer.eos_id] if text else [] for text in texts]
+    windows = [(i, *window) for i in range(len(texts)) for window in _windows(given[i], said[i], limit)]
+    windows.sort(key=lambda window: len(window[1]))
+    totals = [0.0] * len(texts)
+    for start in range(0, len(windows), _BATCH):
+        some = windows[start : start + _BATCH]
+        longest = len(some[-1][1])
         ids = torch.full((len(some), longest), tokenizer.eos_id)
         counted = torch.zeros((len(some), longest), dtype=torch.bool)
-        for row, i in enumerate(some):
-            given, said = rows[i]
-            ids[row, : len(given) + len(said)] = torch.tensor(given + said)
-            counted[row, len(given) : len(given) + len(said)] = True
+        for row, (_, tokens, first) in enumerate(some):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            counted[row, first : len(tokens)] = True
         with torch.inference_mode():
             # (batch, time, vocab): position t tells of token t + 1; padding stands at the end, where nothing looks back on it.
             surprise = -torch.log_softmax(network(ids).logits[:, :-1].float(), -1).gather(2, ids[:, 1:, None])[..., 0]
-        totals = (surprise * counted[:, 1:]).sum(1) / math.log(2)
-        for i, total in zip(some, totals.tolist(), strict=True):
-            n_bytes = len(tokenizer.decode(rows[i][1]).encode()) or 1
-            bits[i] = total / n_bytes
-    return bits
+        bits = (surprise * counted[:, 1:]).sum(1) / math.log(2)
+        for (i, _, _), more in zip(some, bits.tolist(), strict=True):
+            totals[i] += more
+    sizes = [len(text.encode()) for text in texts]
+    return [total / size if size else math.nan for total, size in zip(totals, sizes, strict=True)]
+
+
+def _windows(given: list[int], said: list[int], limit: int) -> Iterator[tuple[list[int], int]]:
+    """Pieces of a text that fit into the context, and the first token of each that has not been counted before."""
+    tokens, counted = given + said, len(given)
+    start = max(0, counted - limit // 2)
+    while counted < len(tokens):
+        end = min(len(tokens), start + limit)
+        yield tokens[start:end], counted - start
+        counted, start = end, max(0, end - limit // 2)

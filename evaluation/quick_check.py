@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from backend.languages import Language
 from evaluation.coherence import coherence_of
+from evaluation.endings import endings_fit
 from evaluation.text import (
     as_language,
     ends_a_sentence,
@@ -60,6 +61,9 @@ class QuickCheck:
     entities_returning: float | None  # share of mentions of persons and things that are mentioned more than once
     second_half_continued: float | None  # share of the second half's content words that stood before
     sentences_linked: float | None  # share of sentences that share a content word with the one before
+    mentions_near: float | None  # mentions of one thing stand closer than in shuffled sentences, which give 0
+    quotes_paired: float | None  # share of quotation marks that open or close speech as they should
+    endings_fit: float | None  # endings of neighbouring words go together: 0 as at random, 1 as usual
 
     @property
     def passed(self) -> dict[str, bool | None]:
@@ -75,14 +79,20 @@ class QuickCheck:
 
     @property
     def coherence(self) -> float | None:
-        """One number, 0…1, of the three measures of what holds the story together; None when it is too short for any."""
-        parts = (self.entities_returning, _twice(self.second_half_continued), _twice(self.sentences_linked))
+        """One number, 0…1, of the measures of what holds the story together; None when it is too short for any."""
+        parts = (
+            self.entities_returning,
+            _twice(self.second_half_continued),
+            _twice(self.sentences_linked),
+            None if self.mentions_near is None else min(1.0, max(0.0, 0.5 + 2 * self.mentions_near)),
+            self.quotes_paired,
+        )
         known = [part for part in parts if part is not None]
         return sum(known) / len(known) if known else None
 
     @property
     def score(self) -> float:
-        """One number, 0…1: the mean of up to six parts. For comparing in bulk; a heuristic, not a judge's grade."""
+        """One number, 0…1: the mean of up to seven parts. For comparing in bulk; a heuristic, not a judge's grade."""
         if not self.words:
             return 0.0
         parts = [
@@ -95,6 +105,8 @@ class QuickCheck:
             parts.append(min(1.0, 2 * self.opening_carried))
         if self.coherence is not None:
             parts.append(self.coherence)
+        if self.endings_fit is not None:
+            parts.append(self.endings_fit)
         return sum(parts) / len(parts)
 
     def as_dict(self) -> dict:
@@ -131,6 +143,7 @@ def quick_check(opening: str, completion: str, language: str | Language, finishe
         opening_carried=carried(content_words(opening, language), said),
         entities_carried=carried(entities(opening, language), said),
         **coherence_of(opening, text, language),
+        endings_fit=endings_fit(text, language),
     )
 
 

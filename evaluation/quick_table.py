@@ -8,7 +8,14 @@ from types import MappingProxyType
 from evaluation.completions import Completion
 from evaluation.quick_check import CHECKS, quick_check
 
-_COHERENCE = ("entities_returning", "second_half_continued", "sentences_linked")
+_COHERENCE = (
+    "entities_returning",
+    "second_half_continued",
+    "sentences_linked",
+    "mentions_near",
+    "quotes_paired",
+    "endings_fit",
+)
 
 
 def check_all(

@@ -45,19 +45,18 @@ def test_more_strength_is_more_damage(ladder):
         assert means[0] > means[1], kind
 
 
-def test_the_quick_check_sees_broken_form_and_owns_that_it_is_blind_to_meaning(ladder):
+def test_the_quick_check_sees_broken_form(ladder):
     rungs = {rung.kind: rung for rung in climb(ladder, quick_scores(ladder))}
-    for kind in ("cut off", "foreign words", "one repeated", "middle removed", "names swapped"):
+    for kind in ("cut off", "foreign words", "one repeated", "middle removed", "names swapped", "wrong forms"):
         assert not rungs[kind].blind and rungs[kind].correlation < -0.3, kind
-    assert all(rungs[kind].drop < 0.02 for kind in ("shuffled", "wrong forms"))
-    assert "BLIND" in as_text(list(rungs.values()))
 
 
 def test_a_judge_who_sees_everything_is_blind_to_nothing_and_one_who_sees_nothing_to_all(ladder):
     seeing = [10 - 8 * float(item.model.rpartition("@")[2]) for item in ladder]
     assert not any(rung.blind for rung in climb(ladder, seeing))
     assert all(rung.correlation == pytest.approx(-1) for rung in climb(ladder, seeing))
-    assert all(rung.blind for rung in climb(ladder, [7.0] * len(ladder)))
+    blind = climb(ladder, [7.0] * len(ladder))
+    assert all(rung.blind for rung in blind) and "Blind to: shuffled, middle removed" in as_text(blind)
 
 
 def test_answers_that_are_missing_do_not_stop_it(ladder):
@@ -87,7 +86,7 @@ def test_command_on_real_stories_says_what_the_quick_check_sees(language, tmp_pa
     assert done.exit_code == 0 and "not a judge" in done.output
     (found,) = json.loads((tmp_path / "ladder.json").read_text("utf-8"))
     blind = {rung["kind"] for rung in found["rungs"] if rung["blind"]}
-    assert blind <= {"shuffled", "wrong forms", "other ending"} and "wrong forms" in blind
+    assert blind <= {"shuffled", "other ending"}
 
 
 def test_command_without_a_file_takes_the_language_s_own_stories():

@@ -20,5 +20,12 @@ def test_company_in_the_batch_changes_nothing(tiny_model):
     assert together == pytest.approx([bits_per_byte(tiny_model, [text])[0] for text in texts], rel=1e-4)
 
 
+def test_what_lies_beyond_the_context_counts_too(tiny_model):
+    whole = "\n".join(told("hindi", 4))
+    jumbled = whole[:1500] + "".join(reversed(whole[1500:]))
+    first, second = bits_per_byte(tiny_model, [whole, jumbled])
+    assert first < second
+
+
 def test_an_empty_text_has_no_bits(tiny_model):
     assert math.isnan(bits_per_byte(tiny_model, ["", "एक"])[0])

@@ -90,6 +90,30 @@ def test_persons_who_come_back_and_words_taken_up_are_coherence():
     assert quick_check(OPENING, "हाँ।", "hindi").coherence is None
 
 
+def test_mentions_of_one_thing_stand_nearer_in_a_story_than_in_its_shuffled_sentences():
+    things = ("बिल्ली", "मछली", "तितली", "चिड़िया", "गिलहरी")
+    did = ["बगीचे", "पत्थर", "सुबह", "नाची", "फूल", "देखा", "टोकरी", "पानी", "बादल", "खिड़की", "गाना", "रोटी", "पेड़", "सोई", "दौड़ी"]
+    told = [f"{things[i // 3]} {did[i]}।" for i in range(15)]
+    apart = [told[i] for start in range(3) for i in range(start, 15, 3)]
+    near, far = (quick_check("", " ".join(parts), "hindi").mentions_near for parts in (told, apart))
+    assert near > 0.5 > 0 > far
+
+
+@pytest.mark.parametrize(
+    ("text", "paired"),
+    [("“आओ!” उसने कहा। “चलो।”", 1.0), ("चलो।” उसने कहा। “आओ!", 0.0), ("“आओ! उसने कहा।", 0.0), ("वह घर गया।", None)],
+)
+def test_speech_that_is_not_closed_or_not_opened_is_seen(text, paired):
+    assert quick_check("", text, "hindi").quotes_paired == paired
+
+
+def test_endings_that_do_not_go_together_are_seen():
+    right, wrong = "लड़की नदी के पास गई और उसने एक नीली मछली देखी।", "लड़का नदियाँ का पास गए और उसने एक नीले मछलियों देखा।"
+    fits = [quick_check("", text, "hindi").endings_fit for text in (right, wrong)]
+    assert fits[0] > fits[1] + 0.1
+    assert quick_check("", "हाँ।", "hindi").endings_fit is None
+
+
 def test_the_label_travels_with_the_numbers():
     assert "heuristic" in LABEL and quick_check(OPENING, GOOD, "hindi").as_dict()["label"] == LABEL
 
