@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,14 +14,16 @@ from evaluation.rubrics import CRITERIA
 # Stands for the page's own text colour, which is known to the browser only: light on dark where the reader has it so.
 _INK = "#010203"
 _INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
-_STYLE = {"svg.hashsalt": "evaluation", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+# Text stays text: the browser has fonts for every script and joins their letters, which matplotlib does not.
+_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "evaluation", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 _STYLE |= dict.fromkeys(_INKED, _INK) | dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
 
 
 def as_svg(figure: Figure) -> str:
     """A figure as an <svg> element, the same bytes for the same figure."""
     text = io.StringIO()
-    with rc_context(_STYLE):
+    with rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue().replace(_INK, "currentColor")
     return svg[svg.index("<svg") :]
