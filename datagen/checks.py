@@ -101,7 +101,7 @@ def wrong_script(told: Told, bounds) -> str | None:
 
 def wrong_language(told: Told, bounds) -> str | None:
     """Another language, by py3langid."""
-    if told.language is None or told.language.code not in _identifier().labels:
+    if told.language is None or told.language.code not in _identifiable():
         return None
     for part in (told.text[:_LID_CHARACTERS], told.text):
         found, _ = _identifier().classify(part)
@@ -282,6 +282,11 @@ def _letters(language: Language) -> np.ndarray:
         elif character.isalpha():
             kinds[code] = 2
     return kinds
+
+
+@functools.cache
+def _identifiable() -> frozenset[str]:
+    return frozenset(_identifier().labels)
 
 
 @functools.cache
