@@ -120,6 +120,18 @@ def test_human_votes_correct_a_judge_who_flatters():
     assert narrower > 990
 
 
+def test_votes_on_few_openings_of_three_stories_each_still_give_an_honest_interval():
+    dice, covered = np.random.default_rng(10), 0
+    openings = np.repeat(np.arange(115), 3)
+    voted = openings < 15
+    for _ in range(1000):
+        truth = 7 + np.repeat(dice.normal(0, 0.7, 115), 3) + dice.normal(0, 1, 345)
+        grades = truth + 1.2 + dice.normal(0, 1, 345)
+        found = correct_with_votes(truth[voted], grades[voted], grades[~voted], openings[voted], openings[~voted])
+        covered += found.low <= 7 <= found.high
+    assert 0.93 <= covered / 1000 <= 0.97
+
+
 def test_a_judge_who_knows_nothing_costs_the_votes_little():
     dice = np.random.default_rng(9)
     votes, grades = dice.integers(0, 2, 200).astype(float), dice.normal(size=2000)
