@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from evaluation.completions import Completion
 from evaluation.nearest import nearest_stories
-from evaluation.similarity import similarity
+from evaluation.similarity import bert_scores, similarity
 from evaluation.spans import longest_spans
 from evaluation.text import words
 from evaluation.word_index import WordIndex, number_words
@@ -42,6 +42,7 @@ class Memorised:
     bleu: float | None = None
     meteor: float | None = None
     chrf: float | None = None
+    bert_score: float | None = None
     nearest_words: str | None = None
 
 
@@ -96,6 +97,15 @@ def _likeness(pair: tuple[str, str | None]) -> dict:
     return {} if other is None else similarity(text, other).as_dict()
 
 
+def with_bert_scores(rows: list[Memorised], completions: list[Completion], model: str) -> list[Memorised]:
+    """The rows with BERTScore of each completion and its nearest story. Raises UserError without the package."""
+    places = [place for place, row in enumerate(rows) if row.words and row.nearest_words]
+    texts = [completions[place].completion for place in places]
+    scores = bert_scores(texts, [rows[place].nearest_words for place in places], model) if places else []
+    found = dict(zip(places, scores, strict=True))
+    return [replace(row, bert_score=found.get(place)) for place, row in enumerate(rows)]
+
+
 def summary(rows: list[Memorised]) -> list[dict]:
     """One line a model and language."""
     groups: dict[tuple[str, str], list[Memorised]] = defaultdict(list)
@@ -108,7 +118,9 @@ def summary(rows: list[Memorised]) -> list[dict]:
         line |= {"median longest span": float(np.median(lengths)), "95th percentile": float(np.quantile(lengths, 0.95))}
         line |= {"longest": int(lengths.max()), "verbatim": float(np.mean([row.verbatim for row in group]))}
         line["half or more in one span"] = float(np.mean([row.longest_span_share >= 0.5 for row in group]))
-        for name in ("known_4", "known_8", "jaccard", "rouge_l", "bleu", "meteor", "chrf"):
+        measures = ("known_4", "known_8", "jaccard", "rouge_l", "bleu", "meteor", "chrf", "bert_score")
+        asked = [name for name in measures if name != "bert_score" or any(row.bert_score is not None for row in rows)]
+        for name in asked:
             values = [value for row in group if (value := getattr(row, name)) is not None]
             line[name] = float(np.mean(values)) if values else 0.0
         lines.append(line)

@@ -57,9 +57,20 @@ def similarity(text: str, reference: str) -> Similarity:
 
 
 def bert_scores(texts: Sequence[str], references: Sequence[str], model: str) -> list[float]:
-    """BERTScore F1 with a Hugging Face model; needs the extra package bert-score and torch."""
+    """BERTScore F1 with a Hugging Face model, a Hub id or folder; needs the extra package bert-score and torch."""
     try:
         from bert_score import score
+        from bert_score.utils import model2layers
     except ImportError:
         raise UserError("BERTScore needs its package: pip install bert-score.") from None
-    return score(list(texts), list(references), model_type=model, verbose=False)[2].tolist()
+    from transformers import AutoConfig
+
+    try:
+        # The package knows the best layer of some models; of any other the last one is taken.
+        layers = model2layers.get(model) or AutoConfig.from_pretrained(model, trust_remote_code=False).num_hidden_layers
+        return score(list(texts), list(references), model_type=model, num_layers=layers, verbose=False)[2].tolist()
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        # Without a token to pad with, the package fails on a type.
+        raise UserError(
+            f"BERTScore cannot use the model '{model}' ({str(error)[:200]}); give an encoder such as xlm-roberta-base."
+        ) from None

@@ -8,7 +8,7 @@ import click
 
 from backend.files import writing
 from evaluation.completions import read_completions
-from evaluation.memorisation import check, summary
+from evaluation.memorisation import check, summary, with_bert_scores
 from evaluation.quick_table import as_text
 from evaluation.word_index import build_index, open_index
 
@@ -28,16 +28,25 @@ from evaluation.word_index import build_index, open_index
     type=click.Path(path_type=Path),
     help="where the corpus's index is kept  [default: beside the corpus]",
 )
+@click.option("--bert", metavar="MODEL", help="also BERTScore under a Hub id or folder; needs bert-score")
 @click.option("--language", help="for files that do not say it")
 @click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every completion's row")
 def memorisation(
-    files: tuple[Path, ...], corpus: Path, column: str, folder: Path | None, language: str | None, out: Path | None
+    files: tuple[Path, ...],
+    corpus: Path,
+    column: str,
+    folder: Path | None,
+    bert: str | None,
+    language: str | None,
+    out: Path | None,
 ) -> None:
     """Longest shared span and nearest training story of every completion. The index is built once and used again."""
     completions = [item for path in files for item in read_completions(path, language)]
     folder = folder or corpus.with_name(corpus.name + ".index")
     index = open_index(folder) if folder.exists() else build_index(corpus, folder, column)
     rows = check(completions, index)
+    if bert:
+        rows = with_bert_scores(rows, completions, bert)
     table = summary(rows)
     click.echo(as_text(table))
     longest = max(rows, key=lambda row: row.longest_span)
