@@ -20,6 +20,7 @@ from backend.llm.writer import Writer
 
 _LONGEST_BACK_OFF = 60.0
 _LOOK = 2.0  # seconds after which dead endpoints are thought of again
+_UNPROVEN = 64  # calls under way until one answer has been accepted: an endpoint that tells no stories costs little
 _BEAT = 2.0  # seconds between two notes of the run in the journal
 
 
@@ -99,6 +100,9 @@ class Calls:
                 if self._backlog.is_done:
                     return
                 await self._sleep(self._backlog.until_later(now))
+                continue
+            if not self._accepted and len(self._tasks) >= _UNPROVEN:
+                await self._sleep(_LOOK)
                 continue
             lanes = self._lanes_for(work.item)
             ticket = self._tickets.ticket(work, lanes)
