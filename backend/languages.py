@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import json
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,12 @@ class Language:
         path = self.folder / "openings.txt"
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return [unicodedata.normalize("NFC", line.strip()) for line in lines if line.strip()]
+
+    def stories(self) -> list[dict]:
+        """The rows of `stories.jsonl`, the whole stories; none where the file is missing."""
+        path = self.folder / "stories.jsonl"
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [json.loads(unicodedata.normalize("NFC", line)) for line in lines if line.strip()]
 
 
 def language_names() -> list[str]:

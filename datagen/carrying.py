@@ -29,7 +29,6 @@ class CarryingTeller:
         self._preludes, self._things = preludes, things
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
-        self._genders = {gender: index for index, gender in enumerate(self._teller.language.genders)}
         ends = re.escape(self._teller.language.sentence_ends)
         self._first_sentence = re.compile(rf"[^{ends}]*[{ends}]+")
 
@@ -61,8 +60,7 @@ class CarryingTeller:
         taken = {word["word"] for word in scene.roles.values()}
         hero = self._heroes[int(scene.dice.random() * len(self._heroes))]
         if "hero" in scene.roles and "hero" not in plot.noun_roles and hero["word"] not in taken:
-            scene.roles["hero"] = hero
-            scene.genders["hero"] = self._genders.get(hero.gender, 0)
+            self._teller.recast(scene, "hero", hero)
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -24,11 +23,8 @@ HELD_OUT = 5  # every fifth whole story is kept out of training
 
 
 def whole_stories(language: Language, held_out: bool) -> list[dict]:
-    """The rows of `stories.jsonl` of one side of the split; none where the language has no such file."""
-    path = language.folder / "stories.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    rows = [json.loads(unicodedata.normalize("NFC", line)) for line in lines if line.strip()]
-    return [row for number, row in enumerate(rows) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
+    """The whole stories of one side of the split; none where the language has none."""
+    return [row for number, row in enumerate(language.stories()) if (number % HELD_OUT == HELD_OUT - 1) == held_out]
 
 
 def told_stories(

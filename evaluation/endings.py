@@ -5,7 +5,6 @@ ends like the right one passes for it. Light imports only.
 """
 
 import functools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -82,9 +81,7 @@ def endings_fit(text: str, language: Language) -> float | None:
 
 @functools.cache
 def _model(language: Language) -> EndingModel | None:
-    path = language.folder / "stories.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    stories = [json.loads(line)["story"] for line in lines if line.strip()]
+    stories = [row["story"] for row in language.stories()]
     return EndingModel(stories, language) if len(stories) >= _FEWEST_STORIES else None
 
 

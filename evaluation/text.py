@@ -1,7 +1,6 @@
 """Sentences and words of any language under languages/, with the standard library alone."""
 
 import functools
-import json
 import re
 import unicodedata
 from collections import Counter
@@ -55,10 +54,8 @@ def word_counts(language: Language) -> Counter[str]:
     for path in (*sorted(folder.glob("plots/*.txt")), folder / "phrases.txt", folder / "openings.txt"):
         if path.exists():
             counts.update(words(_TEMPLATE.sub(" ", path.read_text("utf-8"))))
-    if (folder / "stories.jsonl").exists():
-        for line in (folder / "stories.jsonl").read_text("utf-8").splitlines():
-            if line.strip():
-                counts.update(words(json.loads(line)["story"]))
+    for row in language.stories():
+        counts.update(words(row["story"]))
     return counts
 
 

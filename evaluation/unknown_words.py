@@ -27,10 +27,8 @@ def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> l
     shares = []
     for item, text in zip(completions, said, strict=True):
         language = as_language(item.language)
-        given = words(item.opening)
-        bare = {without_ending(word, language) for word in given}
-        made_up = unknown.difference(given)
-        made_up = {word for word in made_up if without_ending(word, language) not in bare}
+        given = {without_ending(word, language) for word in words(item.opening)}
+        made_up = {word for word in unknown.intersection(text) if without_ending(word, language) not in given}
         shares.append(sum(word in made_up for word in text) / len(text) if text else 0.0)
     return shares
 

@@ -81,6 +81,11 @@ class Storyteller:
         genders = {role: self._gender_index.get(word.gender, 0) for role, word in roles.items()}
         return plot, Scene(tuple(roles), roles, genders, dice)
 
+    def recast(self, scene: Scene, role: str, word: Word) -> None:
+        """Give a role of a scene to another word."""
+        scene.roles[role] = word
+        scene.genders[role] = self._gender_index.get(word.gender, 0)
+
     def say(self, plot: Plot, scene: Scene, plain: bool = False, prelude: bool = False) -> str:
         """The story of a cast plot.
 
