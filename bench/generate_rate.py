@@ -23,12 +23,12 @@ import click
 
 from bench.claim import tell
 from bench.endpoint import Endpoint, on_core, ready_answers
+from bench.processor_time import processor_seconds
 from datagen.prompts import Prompts
 
 LATENCY, PER_MINUTE, CONCURRENCY = 2.0, 6000, 8192
 PROMPTS = 120_000
 ROOT = Path(__file__).resolve().parent.parent
-TICKS = 100  # a second, of /proc
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def rate(command: list, endpoint: Endpoint, seconds: float) -> Rate:
             process.kill()
             return Rate()
         time.sleep(0.25)
-    before, at_first = len(times), _processor_seconds(process.pid)
+    before, at_first = len(times), processor_seconds(process.pid)
     time.sleep(max(0.0, times[0] + seconds - time.time()))
-    used, stats = _processor_seconds(process.pid) - at_first, endpoint.stats()
+    used, stats = processor_seconds(process.pid) - at_first, endpoint.stats()
     process.send_signal(signal.SIGINT)
     try:
         process.wait(20)
@@ -66,16 +66,6 @@ def rate(command: list, endpoint: Endpoint, seconds: float) -> Rate:
     last = sum(seconds * 2 / 3 <= moment < seconds for moment in since) / (seconds / 3)
     cpu = used * 1000 / max(1, len(since) - before)
     return Rate(sum(moment < seconds for moment in since) / seconds, last, stats["limited"], cpu)
-
-
-def _processor_seconds(pid: int) -> float:
-    """Of a process and those that it has begun."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-    except OSError:  # it has ended
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS + sum(map(_processor_seconds, children))
 
 
 class Race:

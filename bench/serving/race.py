@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
+from bench.processor_time import processor_seconds
 
 ROUNDS = 3
 
@@ -68,12 +68,6 @@ def race(names: list[str], folder: Path, threads: int, tokens: int, users: int, 
     return {name: racer.speeds for name, racer in racers.items() if not racer.dropped}
 
 
-def _cpu_seconds() -> float:
-    """Of this process and of those that it has started."""
-    me = psutil.Process()
-    return sum(sum(each.cpu_times()[:2]) for each in [me, *me.children(recursive=True)])
-
-
 def main() -> None:
     """For each line of stdin tell once, and print tokens a second as JSON; of the first, which warms, nothing is told."""
     from bench.serving.peers import PEERS
@@ -85,9 +79,9 @@ def main() -> None:
     peer, prompts = PEERS[name](Path(folder), int(threads), int(users)), openings(int(users))
     for count, _ in enumerate(sys.stdin):
         wanted = int(tokens) if count else 16
-        started, used = time.perf_counter(), _cpu_seconds()
+        started, used = time.perf_counter(), processor_seconds()
         told = peer.tell(prompts, wanted)
-        wall, cpu = time.perf_counter() - started, _cpu_seconds() - used
+        wall, cpu = time.perf_counter() - started, processor_seconds() - used
         if told < 0.9 * len(prompts) * wanted:
             raise RuntimeError(f"{name} told {told} tokens of {len(prompts) * wanted}")
         print(json.dumps({"wall": told / wall, "cpu": told / max(cpu, 0.01)} if count else {}), file=answers, flush=True)
