@@ -34,9 +34,10 @@ def as_markdown(rows: list[TokenizerMeasures]) -> str:
     for language in dict.fromkeys(row.language for row in rows):
         for row in rows:
             if row.language == language:
-                lines.append(
-                    f"| {language} | {row.tokenizer} | " + " | ".join(_cell(getattr(row, key)) for key in SHOWN) + " |"
-                )
+                cells = [_cell(getattr(row, key)) for key in SHOWN]
+                if row.trained_spread is not None:
+                    cells[list(SHOWN).index("trained_bits_per_byte")] += f" ± {row.trained_spread:.3f}"
+                lines.append(f"| {language} | {row.tokenizer} | {' | '.join(cells)} |")
         for (of, name), (score, entropy) in PAPER.items():
             if of == language:
                 known = {"morph_score": score, "renyi_entropy": entropy}

@@ -4,6 +4,7 @@ Every model has the same body and reads the same stories the same number of time
 vocabulary holds the tokens that occur in them alone, so that a tokenizer's unused languages cost nothing.
 """
 
+import hashlib
 import json
 import math
 import shutil
@@ -25,12 +26,16 @@ BATCH, BLOCK = 4, 512
 HELD_OUT = 0.1
 
 
-def trained_bits_per_byte(tokenizer: Tokenizer, name: str, dataset: Path, column: str, folder: Path, passes: float) -> float:
-    """Train the model of CONFIG on `dataset` for so many passes, and return bits per byte of the held-out stories.
+def trained_bits_per_byte(
+    tokenizer: Tokenizer, name: str, dataset: Path, column: str, folder: Path, passes: float, seeds: int = 1
+) -> list[float]:
+    """Train the model of CONFIG on `dataset` for so many passes, and return bits per byte of the held-out stories by seed.
 
-    What is in `folder` already is not done again. Raises UserError when the trainer does.
+    A seed decides the first weights and the order of the stories; what is held out stays. Each dataset and tokenizer has
+    a place of its own in `folder`, and what is there already is not done again. Raises UserError when the trainer does.
     """
-    tokens, run = folder / "tokens", folder / "run"
+    folder = folder / _fingerprint(tokenizer, dataset, column)
+    tokens = folder / "tokens"
     if not (tokens / "compact").exists():
         shutil.rmtree(folder, ignore_errors=True)
         with_ends(tokenizer, name).save(folder / "tokenizer")
@@ -41,13 +46,36 @@ def trained_bits_per_byte(tokenizer: Tokenizer, name: str, dataset: Path, column
         compact(tokens)
     meta = json.loads((tokens / "meta.json").read_text("utf-8"))
     steps = max(20, math.ceil(passes * meta["train_tokens"] / (BATCH * BLOCK)))
-    _call(
-        "-m", "accelerate.commands.launch", "trainer/train.py", CONFIG, "--data", tokens, "--out", run,
-        "--batch_size", BATCH, "--block_size", BLOCK, "--whole_documents", "false", "--max_steps", steps,
-        "--eval_every", steps, "--save_every", steps, "--eval_batches", 1_000_000, "--samples", 0, "--export", "false",
-    )  # fmt: skip
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return next(row["bits_per_byte"] for row in reversed(rows) if "bits_per_byte" in row)
+    return [_trained(tokens, folder / f"{steps}-steps-seed-{seed}", steps, seed) for seed in range(seeds)]
+
+
+def _fingerprint(tokenizer: Tokenizer, dataset: Path, column: str) -> str:
+    with open(dataset, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(f"\n{column}\n{tokenizer.to_str()}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _trained(tokens: Path, run: Path, steps: int, seed: int) -> float:
+    """Bits per byte after so many steps; a run that is there is gone on with or, at its end, read."""
+    if (bits := _last_bits(run, steps)) is None:
+        _call(
+            "-m", "accelerate.commands.launch", "trainer/train.py", CONFIG, "--data", tokens, "--out", run, "--seed", seed,
+            "--batch_size", BATCH, "--block_size", BLOCK, "--whole_documents", "false", "--max_steps", steps,
+            "--eval_every", steps, "--save_every", steps, "--eval_batches", 1_000_000, "--samples", 0, "--export", "false",
+        )  # fmt: skip
+        bits = _last_bits(run, steps)
+    if bits is None:
+        raise UserError(f"{run / 'metrics.jsonl'} does not tell bits per byte after {steps} steps; delete {run} and try again.")
+    return bits
+
+
+def _last_bits(run: Path, steps: int) -> float | None:
+    try:
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    except FileNotFoundError:
+        return None
+    return next((row["bits_per_byte"] for row in reversed(rows) if "bits_per_byte" in row and row["step"] == steps), None)
 
 
 def with_ends(tokenizer: Tokenizer, name: str) -> StoryTokenizer:

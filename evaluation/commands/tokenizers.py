@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, stdev
 
 import click
 from tqdm import tqdm
@@ -47,6 +48,7 @@ from evaluation.tokenizer_training import trained_bits_per_byte
     type=click.FloatRange(min=0, min_open=True),
     help="also train a fixed small model with each, reading the stories so many times; minutes each; needs --out",
 )
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="how often it is trained: mean and standard deviation are told")
 @click.option("--out", type=click.Path(path_type=Path), help="folder for tokenizers.json, .md and .svg")
 def tokenizers(
     names: tuple[str, ...],
@@ -55,15 +57,21 @@ def tokenizers(
     sizes: tuple[int, ...],
     morphology: Path | None,
     passes: float | None,
+    seeds: int,
     out: Path | None,
 ) -> None:
-    """Compare tokenizers: NAME is a tokenizer.json, its folder, a SentencePiece .model, Mistral's tekken.json, a Hub id, or tiktoken:gpt2."""
+    """Compare tokenizers: NAME is a tokenizer.json, its folder, a SentencePiece .model, Mistral's tekken.json, a Hub id, or tiktoken:gpt2.
+
+    LABEL=NAME gives it a name of your own in the table.
+    """
     if not names and not sizes:
         raise UserError("Name at least one tokenizer (a folder, a Hub id or tiktoken:gpt2), or give --train SIZE.")
     if passes and not out:
         raise UserError("--passes leaves models behind to go on from; name a folder for them with --out.")
     rows = []
-    loaded = {name: load_any(name) for name in names}
+    loaded = {label: load_any(name) for label, name in map(_labelled, names)}
+    if len(loaded) < len(names):
+        raise UserError("Two tokenizers have the same name in the table; give each its own, as LABEL=NAME.")
     for text in datasets:
         language, _, path = text.partition("=")
         if not path:
@@ -74,14 +82,13 @@ def tokenizers(
         trained = {f"own BPE {size}": train_tokenizer(stories[::2], size).backend for size in sizes}
         table = morphology / f"{language}.csv" if morphology and (morphology / f"{language}.csv").exists() else None
         everyone = (loaded | trained).items()
-        for number, (name, tokenizer) in enumerate(
-            tqdm(everyone, desc=language, unit=" tokenizers", disable=not sys.stderr.isatty())
-        ):
+        for name, tokenizer in tqdm(everyone, desc=language, unit=" tokenizers", disable=not sys.stderr.isatty()):
             row = measure_tokenizer(tokenizer, name, held_out, language, table)
             if passes:
-                folder = out / "models" / f"{language}-{number}-{Path(name).name.replace(' ', '-')}"
-                bits = trained_bits_per_byte(tokenizer, name, Path(path).resolve(), column, folder.resolve(), passes)
-                row = replace(row, trained_bits_per_byte=bits)
+                file = Path(path).resolve()
+                bits = trained_bits_per_byte(tokenizer, name, file, column, out.resolve() / "models", passes, seeds)
+                spread = stdev(bits) if seeds > 1 else None
+                row = replace(row, trained_bits_per_byte=fmean(bits), trained_spread=spread)
             rows.append(row)
     click.echo(as_markdown(rows))
     if out:
@@ -90,3 +97,9 @@ def tokenizers(
         with writing(out / "tokenizers.md") as file:
             file.write(as_markdown(rows) + "\n")
         plot(rows, out / "tokenizers.svg")
+
+
+def _labelled(text: str) -> tuple[str, str]:
+    """Label and name; a file whose own name has an equals sign is its own label."""
+    label, equals, name = text.partition("=")
+    return (label, name) if equals and label and name and not Path(text).exists() else (text, text)

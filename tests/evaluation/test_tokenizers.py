@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from backend.tokenizer import train_tokenizer
 from evaluation.__main__ import evaluation
 from evaluation.foreign_tokenizers import load_any
 from evaluation.tokenizer_measures import measure_tokenizer, morph_score, read_morphology, renyi_entropy
+from evaluation.tokenizer_table import as_markdown
 from tests.evaluation.stories import told
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -80,6 +82,27 @@ def test_the_command_writes_table_and_plot(tmp_path):
     assert done.exit_code == 0 and "own BPE 500" in done.output and "Sarvam, in the paper" in done.output
     assert len(json.loads((tmp_path / "out" / "tokenizers.json").read_text("utf-8"))) == 2
     assert "<svg" in (tmp_path / "out" / "tokenizers.svg").read_text("utf-8")
+
+
+def test_tokenizers_go_by_names_of_one_s_own(tmp_path):
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps({"story": s}) + "\n" for s in told("english", 20)), "utf-8")
+    for name in ("a=b", "other"):
+        train_tokenizer(told("english", 20), 400).save(tmp_path / name)
+    dataset = f"english={tmp_path / 's.jsonl'}"
+
+    def run(*names):
+        return CliRunner().invoke(evaluation, ["tokenizers", *names, "--dataset", dataset])
+
+    done = run(f"Mine={tmp_path / 'a=b'}", str(tmp_path / "a=b"))
+    assert "| english | Mine | 400 |" in done.output and f"| english | {tmp_path / 'a=b'} | 400 |" in done.output
+    twice = run(f"Mine={tmp_path / 'a=b'}", f"Mine={tmp_path / 'other'}")
+    assert isinstance(twice.exception, UserError) and "same name" in str(twice.exception)
+
+
+def test_bits_of_several_seeds_stand_with_their_spread(by_hand):
+    row = measure_tokenizer(by_hand, "mine", ["घर"], "hindi")
+    assert "| 1.117 ± 0.004 |" in as_markdown([replace(row, trained_bits_per_byte=1.117, trained_spread=0.0041)])
+    assert "| 1.117 |" in as_markdown([replace(row, trained_bits_per_byte=1.117)])
 
 
 def test_a_tekken_file_joins_bytes_by_rank(tmp_path):
