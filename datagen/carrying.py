@@ -40,6 +40,11 @@ class CarryingTeller:
             if self._teller.words.find("nouns", prompt.noun).kind in kinds:
                 yield self._best(prompt)
 
+    def first_sentence(self, story: str) -> str:
+        """The first sentence with its end, or the whole of a story that never ends one."""
+        first = self._first_sentence.match(story)
+        return first.group() if first else story
+
     def _best(self, prompt) -> str:
         best, most = "", -1.0
         prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
@@ -64,8 +69,8 @@ class CarryingTeller:
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""
-        first = self._first_sentence.match(story)
-        opening, rest = (story[: first.end()], story[first.end() :]) if first else (story, "")
+        opening = self.first_sentence(story)
+        rest = story[len(opening) :]
         stems = {_stem(word).lower() for role, word in scene.roles.items() if role not in PROMPT_ROLES}
         named = [stem for stem in stems if stem in opening.lower()]
         return sum(stem in rest.lower() for stem in named) / len(named) if named else 0.0
@@ -74,7 +79,8 @@ class CarryingTeller:
 def carrying_plots(teller: Storyteller, count: int) -> set[str]:
     """The `count` plots whose paragraphs name the hero and the prompt's noun most steadily to the end, by file name.
 
-    The steadiest of each kind of noun comes first, so that a few plots still tell of every kind of thing.
+    Those that go on from any opening come before all others; then the steadiest of each kind of noun, so that a few
+    plots still tell of every kind of thing.
     """
     steadiness: dict[str, list[float]] = {plot.path.stem: [] for plot in teller.plots}
     for prompt in Prompts(teller.language.name).range(0, 40 * len(teller.plots)):
@@ -87,9 +93,10 @@ def carrying_plots(teller: Storyteller, count: int) -> set[str]:
     means = {stem: sum(values) / len(values) for stem, values in steadiness.items() if values}
     ranked = sorted(means, key=means.get, reverse=True)
     kinds = {plot.path.stem: {kind for role in plot.noun_roles for kind in plot.roles[role]} for plot in teller.plots}
-    first, covered = [], set()
+    first = [plot.path.stem for plot in teller.plots if plot.opens_as_any_story]
+    covered = set().union(*(kinds[stem] for stem in first))
     for stem in ranked:
-        if kinds[stem] - covered:
+        if stem not in first and kinds[stem] - covered:
             first.append(stem)
             covered |= kinds[stem]
     return set([*first, *(stem for stem in ranked if stem not in first)][:count])

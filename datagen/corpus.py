@@ -32,12 +32,21 @@ def told_stories(
 ) -> Iterator[str]:
     """Plain stories of the storyteller, from the plots that carry best, and told so that they carry their opening.
 
-    In a share of them the people bear other names, some of them made up; `preludes` and `things` as in
+    In a share of them the people bear other names. Half of those whom the first sentence names get a made-up one, which
+    a model can only copy; made-up names further on would teach it to make up words. `preludes` and `things` as in
     `datagen.carrying.CarryingTeller`.
     """
     teller, names, dice = CarryingTeller(name, plots, preludes, things, seed), Names(load_words(name)), Random(seed)
     for story in islice(teller.stories(), count):
-        yield names.rename(story, names.found(story), dice) if dice.random() < renamed else story
+        yield _renamed(story, teller.first_sentence(story), names, dice) if dice.random() < renamed else story
+
+
+def _renamed(story: str, opening: str, names: Names, dice: Random) -> str:
+    people = names.found(story)
+    early = {name: people[name] for name in names.found(opening)}
+    late = {name: gender for name, gender in people.items() if name not in early}
+    story = names.rename(story, early, dice, made_up=0.5)
+    return names.rename(story, late, dice, made_up=0.0)
 
 
 def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:

@@ -28,12 +28,13 @@ class Options:
     def _asked(self) -> tuple[str, ...]:
         return tuple(sorted({role for phrasing in self.phrasings for role, _ in phrasing.conditions}))
 
-    def fitting(self, scene: Scene) -> list[Phrasing]:
-        """The phrasings whose roles the scene has and whose conditions hold."""
+    def fitting(self, scene: Scene, speaking_of: frozenset[str] = frozenset()) -> list[Phrasing]:
+        """The phrasings whose roles the scene has and whose conditions hold; where some speak of all these roles, those."""
         roles = scene.roles
-        key = (scene.names, *[roles[role].kind for role in self._asked if role in roles])
+        key = (scene.names, speaking_of, *[roles[role].kind for role in self._asked if role in roles])
         if key not in self._fitting:
-            self._fitting[key] = [p for p in self.phrasings if p.roles <= roles.keys() and p.fits(scene)]
+            fitting = [p for p in self.phrasings if p.roles <= roles.keys() and p.fits(scene)]
+            self._fitting[key] = [p for p in fitting if p.roles >= speaking_of] or fitting
         return self._fitting[key]
 
 
@@ -50,6 +51,16 @@ class Plot:
     noun_roles: list[str] = field(default_factory=list)
     paragraphs: list[list[Options]] = field(default_factory=list)
     groups: Groups = field(default_factory=dict)
+
+    @property
+    def opens_as_any_story(self) -> bool:
+        """Whether the first sentence is a line of the shared group @prelude, so that the rest goes on from any opening."""
+        return all(phrasing.calls == "prelude" for phrasing in self.paragraphs[0][0].phrasings)
+
+    @property
+    def spoken_of(self) -> frozenset[str]:
+        """The roles that such a first sentence brings in: the hero, and the noun's where it is a thing."""
+        return frozenset({"hero", "thing"} & self.roles.keys())
 
 
 def _lines(path: Path) -> list[tuple[str, str]]:

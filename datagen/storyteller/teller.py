@@ -95,7 +95,7 @@ class Storyteller:
         paragraphs = []
         said: set[str] = set(_SAID_ONCE) if plain else set()
         used: set[Phrasing] = set()
-        first = self._prelude(plot, scene) if prelude else ""
+        first = self._prelude(plot, scene) if prelude and not plot.opens_as_any_story else ""
         for paragraph in plot.paragraphs:
             sentences = []
             for options in paragraph:
@@ -107,7 +107,8 @@ class Storyteller:
                     if word in _SAID_ONCE and word in said:
                         phrasing = None
                     else:
-                        phrasing = _choose(self._group(plot, phrasing.calls), scene, used)
+                        about = plot.spoken_of if phrasing.calls == "prelude" else frozenset()
+                        phrasing = _choose(self._group(plot, phrasing.calls), scene, used, about)
                 if phrasing is None:
                     continue
                 used.add(phrasing)
@@ -149,9 +150,11 @@ class Storyteller:
         return group
 
 
-def _choose(options: Options, scene: Scene, used: set[Phrasing]) -> Phrasing | None:
+def _choose(
+    options: Options, scene: Scene, used: set[Phrasing], speaking_of: frozenset[str] = frozenset()
+) -> Phrasing | None:
     """One fitting phrasing, if possible one that this story has not used."""
-    fitting = options.fitting(scene)
+    fitting = options.fitting(scene, speaking_of)
     if not fitting:
         return None
     for _ in range(8):
