@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from os.path import commonprefix
 from random import Random
 
+from datagen.coining import coined
 from datagen.prompts import Prompts
 from datagen.storyteller.grammar import PROMPT_ROLES, Scene
 from datagen.storyteller.plots import Plot
@@ -20,13 +21,14 @@ class CarryingTeller:
 
     A share `preludes` of them begins with a sentence that the plot does not ask for: from it a model learns to go on
     from any opening. In a share `things` the hero is a thing, a kettle or a cloud: the openings that people write are
-    as often about things as about people. Of several castings that one is told whose opening is carried best.
+    as often about things as about people. In a share `made_up` the prompt's noun is one that nobody knows, which can only
+    be copied. Of several castings that one is told whose opening is carried best.
     """
 
-    def __init__(self, language: str, plots: int, preludes: float, things: float, seed: int):
+    def __init__(self, language: str, plots: int, preludes: float, things: float, made_up: float, seed: int):
         self._teller: Storyteller = load_storyteller(language)
         self._plots = carrying_plots(self._teller, plots)
-        self._preludes, self._things = preludes, things
+        self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
         ends = re.escape(self._teller.language.sentence_ends)
@@ -47,12 +49,14 @@ class CarryingTeller:
 
     def _best(self, prompt) -> str:
         best, most = "", -1.0
-        prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
+        prelude, thing, made_up = (self._dice.random() < share for share in (self._preludes, self._things, self._made_up))
         for attempt in range(TRIES):
             words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
             plot, scene = self._teller.cast(*words, f"{prompt.text} {attempt}", self._plots)
             if thing:
                 self._cast_a_thing(plot, scene)
+            if made_up:
+                self._coin(plot, scene)
             story = self._teller.say(plot, scene, plain=True, prelude=prelude)
             carried = self._carried(story, scene)
             if carried > most:
@@ -66,6 +70,12 @@ class CarryingTeller:
         hero = self._heroes[int(scene.dice.random() * len(self._heroes))]
         if "hero" in scene.roles and "hero" not in plot.noun_roles and hero["word"] not in taken:
             self._teller.recast(scene, "hero", hero)
+
+    def _coin(self, plot: Plot, scene: Scene) -> None:
+        for role in plot.noun_roles:
+            other = self._heroes[int(scene.dice.random() * len(self._heroes))]
+            if role in scene.roles and (word := coined(scene.roles[role], other, scene.dice)):
+                self._teller.recast(scene, role, word)
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""

@@ -28,15 +28,22 @@ def whole_stories(language: Language, held_out: bool) -> list[dict]:
 
 
 def told_stories(
-    name: str, count: int, seed: int, renamed: float, plots: int, preludes: float = 0.0, things: float = 0.0
+    name: str,
+    count: int,
+    seed: int,
+    renamed: float,
+    plots: int,
+    preludes: float = 0.0,
+    things: float = 0.0,
+    made_up: float = 0.0,
 ) -> Iterator[str]:
     """Plain stories of the storyteller, from the plots that carry best, and told so that they carry their opening.
 
     In a share of them the people bear other names. Half of those whom the first sentence names get a made-up one, which
-    a model can only copy; made-up names further on would teach it to make up words. `preludes` and `things` as in
-    `datagen.carrying.CarryingTeller`.
+    a model can only copy; made-up names further on would teach it to make up words. `preludes`, `things` and
+    `made_up` as in `datagen.carrying.CarryingTeller`.
     """
-    teller, names, dice = CarryingTeller(name, plots, preludes, things, seed), Names(load_words(name)), Random(seed)
+    teller, names, dice = CarryingTeller(name, plots, preludes, things, made_up, seed), Names(load_words(name)), Random(seed)
     for story in islice(teller.stories(), count):
         yield _renamed(story, teller.first_sentence(story), names, dice) if dice.random() < renamed else story
 
@@ -78,6 +85,13 @@ def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
 @click.option(
     "--things", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="share in which a thing is the hero"
 )
+@click.option(
+    "--made-up",
+    default=0.25,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="share with a made-up noun, which a model can only copy",
+)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def corpus(
@@ -88,6 +102,7 @@ def corpus(
     renamed: float,
     preludes: float,
     things: float,
+    made_up: float,
     seed: int,
     out: Path,
 ) -> None:
@@ -99,7 +114,7 @@ def corpus(
         total = count + repeats * len(whole_stories(language, held_out=False))
         stories: list[str] = []
         for source in (
-            told_stories(name, count, seed, renamed, plots, preludes, things),
+            told_stories(name, count, seed, renamed, plots, preludes, things, made_up),
             repeated_stories(name, repeats, seed),
         ):
             for story in tqdm(

@@ -84,12 +84,13 @@ def _ending(name: str) -> str:
     return last if _INDIC_VOWEL.search(unicodedata.name(last, "")) else "c"
 
 
-def _syllables(name: str) -> list[str]:
+def syllables(name: str) -> list[str]:
+    """The syllables of a name: by its vowels in Latin letters, its grapheme clusters in an Indic script."""
     return _ASCII_SYLLABLE.findall(name) if name.isascii() else _GRAPHEME.findall(name)
 
 
 def _join(first: str, second: str, dice: Random) -> str:
     """The beginning of one name and the end of another, cut between syllables."""
-    head, tail = _syllables(first), _syllables(second)
+    head, tail = syllables(first), syllables(second)
     begin = head[: dice.randint(1, max(1, len(head) - 1))]
     return "".join(begin + [part.lower() for part in tail[min(1, len(tail) - 1) :]])

@@ -1,20 +1,22 @@
 """Stories of the training mix go on with those whom their first sentence names."""
 
 from itertools import islice
+from random import Random
 
 import pytest
 
 from datagen.carrying import THINGS, CarryingTeller
+from datagen.coining import coined
 from datagen.words import load_words
 from evaluation.quick_check import entities, quick_check
-from evaluation.text import sentences
+from evaluation.text import sentences, words
 
 LANGUAGES = ("hindi", "marathi", "bangla", "english")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_somebody_or_something_of_the_first_sentence_comes_again(language):
-    teller = CarryingTeller(language, plots=24, preludes=0.5, things=0.25, seed=3)
+    teller = CarryingTeller(language, plots=24, preludes=0.5, things=0.25, made_up=0.0, seed=3)
     carried = []
     for story in islice(teller.stories(), 150):
         opening = sentences(story, load_words(language).language.sentence_ends)[0]
@@ -25,8 +27,30 @@ def test_somebody_or_something_of_the_first_sentence_comes_again(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_thing_can_be_the_hero(language):
-    teller = CarryingTeller(language, plots=24, preludes=1.0, things=1.0, seed=4)
+    teller = CarryingTeller(language, plots=24, preludes=1.0, things=1.0, made_up=0.0, seed=4)
     things = [word["word"].lower() for word in load_words(language).nouns if word.kind in THINGS]
     told = [story.lower() for story in islice(teller.stories(), 40)]
     assert sum(any(thing[:3] in story.split("\n")[0] for thing in things) for story in told) > 30
     assert all("{" not in story and "  " not in story for story in told)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_made_up_noun_keeps_the_endings_of_the_word_that_it_is_made_from(language):
+    nouns, dice = [word for word in load_words(language).nouns if word.kind in THINGS], Random(5)
+    made = [(word, new) for word in nouns if (new := coined(word, dice.choice(nouns), dice))]
+    assert len(made) > len(nouns) / 4
+    for word, new in made:
+        assert new["word"] != word["word"] and new.keys() == word.keys() and new.gender == word.gender
+        assert all(new[form][-1] == word[form][-1] for form in word)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_made_up_nouns_come_into_stories_and_come_again(language):
+    known = {noun["word"] for noun in load_words(language).nouns}
+    told = CarryingTeller(language, plots=24, preludes=1.0, things=0.0, made_up=1.0, seed=6)
+    plain = CarryingTeller(language, plots=24, preludes=1.0, things=0.0, made_up=0.0, seed=6)
+    changed = 0
+    for new, old in zip(islice(told.stories(), 40), islice(plain.stories(), 40), strict=True):
+        strangers = [word for word in set(words(new)) - set(words(old)) - known if words(new).count(word) > 1]
+        changed += bool(strangers)
+    assert changed > 10

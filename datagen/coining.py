@@ -1,0 +1,36 @@
+"""Makes up names for things: from `kettle` and `button`, `bettle`. What a model has never met it can only copy."""
+
+import re
+from random import Random
+
+from datagen.renaming import syllables
+from datagen.words import Word
+
+COINABLE = ("animal", "toy", "object", "clothes", "plant", "nature", "vehicle", "food", "place")
+
+
+def coined(word: Word, other: Word, dice: Random) -> Word | None:
+    """The word with its first syllable replaced by the beginning of `other`, in every form, so that its endings stay.
+
+    None where that cannot be: for words of persons, of one syllable or of several words, where a form begins otherwise
+    than the word, and where an article would not fit any more.
+    """
+    text = word["word"]
+    parts, beginning = syllables(text), syllables(other["word"])
+    if word.kind not in COINABLE or len(parts) < 2 or " " in text or "-" in text:
+        return None
+    old = parts[0]
+    new = "".join(beginning[: dice.randint(1, 2) if len(beginning) > 2 else 1])
+    if new == old or " " in new or _is_vowel(new) != _is_vowel(old):
+        return None
+    looking_for = re.compile(rf"(?<!\w){re.escape(old)}", re.IGNORECASE)
+    made = word.introduced()  # a copy, whose forms are all said anew below
+    for form, said in word.items():
+        made[form], found = looking_for.subn(new, said, count=1)
+        if not found:
+            return None
+    return made
+
+
+def _is_vowel(text: str) -> bool:
+    return text[0].lower() in "aeiou"
