@@ -5,8 +5,11 @@ from random import Random
 
 import pytest
 
+from backend.errors import UserError
 from datagen.carrying import THINGS, CarryingTeller
 from datagen.coining import coined
+from datagen.prompts import Prompts
+from datagen.storyteller.teller import load_storyteller
 from datagen.words import load_words
 from evaluation.quick_check import entities, quick_check
 from evaluation.text import sentences, words
@@ -54,3 +57,21 @@ def test_made_up_nouns_come_into_stories_and_come_again(language):
         strangers = [word for word in set(words(new)) - set(words(old)) - known if words(new).count(word) > 1]
         changed += bool(strangers)
     assert changed > 10
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_plot_that_begins_as_any_story_brings_in_its_hero_and_its_thing_once(language):
+    teller = load_storyteller(language)
+    plots = {plot.path.stem: plot for plot in teller.plots if plot.opens_as_any_story}
+    assert plots
+    for prompt in Prompts(language, seed=8).range(0, 60):
+        words_asked = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
+        try:
+            plot, scene = teller.cast(*words_asked, prompt.text, plots)
+        except UserError:
+            continue  # no open plot tells of this kind of noun
+        assert teller.say(plot, scene, prelude=True) == teller.say(*teller.cast(*words_asked, prompt.text, plots))
+        opening = teller.say(plot, scene).split("\n")[0].lower()
+        for role in plot.spoken_of:
+            forms = {form.lower() for form in scene.roles[role].values()}
+            assert any(form in opening for form in forms), (plot.title, role, opening)
