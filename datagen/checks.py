@@ -3,19 +3,18 @@
 import contextlib
 import functools
 import re
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from backend.errors import UserError
 from backend.languages import Language, language_names, load_language
 from backend.llm.engine import Item, Reading, Rejected
 from backend.llm.provider import Completion
+from datagen import language_identification
 from datagen.cleaning import story_in
 from datagen.words import load_words
 
@@ -44,7 +43,11 @@ class Told:
     def __post_init__(self):
         name = self.record.get("language")
         self.language = _language(name)
-        self.words = self.text.split()
+
+    @functools.cached_property
+    def words(self) -> int:
+        """How many; a cleaned text has one space between two words, or an empty line."""
+        return self.text.count(" ") + self.text.count("\n\n") + 1
 
     @functools.cached_property
     def padded(self) -> str:
@@ -69,7 +72,7 @@ def refusal(told: Told, bounds) -> str | None:
     found = _refusals().match(beginning)
     if found is None and any(word in beginning for word in _APOLOGIES):
         found = _APOLOGY.search(beginning)
-    return found.group(0) if found and len(told.words) < 150 else None
+    return found.group(0) if found and told.words < 150 else None
 
 
 def broken_text(told: Told, bounds) -> str | None:
@@ -81,12 +84,12 @@ def broken_text(told: Told, bounds) -> str | None:
 
 def too_short(told: Told, bounds) -> str | None:
     """Fewer words than a story has."""
-    return f"{len(told.words)} words" if len(told.words) < bounds[0] else None
+    return f"{told.words} words" if told.words < bounds[0] else None
 
 
 def too_long(told: Told, bounds) -> str | None:
     """More words than any story asked for."""
-    return f"{len(told.words)} words" if len(told.words) > bounds[1] else None
+    return f"{told.words} words" if told.words > bounds[1] else None
 
 
 def wrong_script(told: Told, bounds) -> str | None:
@@ -101,11 +104,10 @@ def wrong_script(told: Told, bounds) -> str | None:
 
 def wrong_language(told: Told, bounds) -> str | None:
     """Another language, by py3langid."""
-    if told.language is None or told.language.code not in _identifiable():
+    if told.language is None or not language_identification.is_known(told.language.code):
         return None
     for part in (told.text[:_LID_CHARACTERS], told.text):
-        found, _ = _identifier().classify(part)
-        if found == told.language.code:
+        if (found := language_identification.language_of(part)) == told.language.code:
             return None
     return found
 
@@ -121,10 +123,10 @@ def truncated(told: Told, bounds) -> str | None:
 
 def repetitive(told: Told, bounds) -> str | None:
     """One sentence again and again."""
-    if len(told.sentences) < 4:
+    repeated = len(told.sentences) - len(set(told.sentences))
+    if not repeated or len(told.sentences) < 4:
         return None
     sentence, times = Counter(told.sentences).most_common(1)[0]
-    repeated = len(told.sentences) - len(set(told.sentences))
     if (times >= 4 and len(sentence.split()) >= 3) or repeated > 0.3 * len(told.sentences):
         return f"“{sentence[:40]}” {times} times"
     return None
@@ -165,7 +167,7 @@ def length_off(told: Told, bounds) -> str | None:
     if told.record.get("complexity") not in COMPLEXITIES:
         return None
     asked = words_asked(told.record["complexity"])
-    return f"{len(told.words)} words" if not 0.4 * asked <= len(told.words) <= 1.8 * asked else None
+    return f"{told.words} words" if not 0.4 * asked <= told.words <= 1.8 * asked else None
 
 
 REJECTING: tuple[Callable, ...] = (
@@ -188,7 +190,7 @@ class StoryReader:
         # Those that reject go first: a bad story is not looked at any further.
         self._checks = sorted(((name not in rejecting, name, check) for name, check in CHECKS.items()), key=lambda row: row[0])
         self._bounds = (min_words, max_words)
-        _identifier()  # it unpacks its model through a temporary file, which must not fail in the midst of a run
+        language_identification.load()
 
     def __call__(self, item: Item, completion: Completion) -> Reading:
         """The story of an answer. Raises Rejected with the name of the check that it fails."""
@@ -251,7 +253,9 @@ def _padded(text: str) -> str:
     text = text.lower()
     for sign in _SIGNS:
         text = text.replace(sign, " ")
-    return f" {' '.join(text.split())} "
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return f" {text.strip()} "
 
 
 @functools.cache
@@ -282,16 +286,3 @@ def _letters(language: Language) -> np.ndarray:
         elif character.isalpha():
             kinds[code] = 2
     return kinds
-
-
-@functools.cache
-def _identifiable() -> frozenset[str]:
-    return frozenset(_identifier().labels)
-
-
-@functools.cache
-def _identifier() -> LanguageIdentifier:
-    try:
-        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=False)
-    except OSError as error:
-        raise UserError(f"The model of py3langid cannot be unpacked in {tempfile.gettempdir()} ({error.strerror}); free the disk or set TMPDIR.") from None

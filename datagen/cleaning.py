@@ -88,11 +88,15 @@ def _story(value) -> str:
 
 def clean(story: str) -> str:
     """NFC text without markup, preamble, title, farewell and invisible characters; paragraphs apart by an empty line."""
-    if not story.replace("\n", "").isprintable() or any(sign in story for sign in _SUSPECT):
+    plain = story.replace("\n", "").isprintable()  # so without white space other than spaces and ends of lines
+    if not plain or any(sign in story for sign in _SUSPECT):
         story = _without_markup(story)
     if not unicodedata.is_normalized("NFC", story):
         story = unicodedata.normalize("NFC", story)
-    paragraphs = [part for line in story.split("\n") if (part := " ".join(line.split()))]
+    lines = story.split("\n")
+    if not plain or "  " in story:
+        lines = [" ".join(line.split()) for line in lines]
+    paragraphs = [part for line in lines if (part := line.strip())]
     while len(paragraphs) > 1 and _is_preamble(paragraphs[0]):
         del paragraphs[0]
     while len(paragraphs) > 1 and len(paragraphs[-1]) < 300 and _is_farewell(paragraphs[-1]):

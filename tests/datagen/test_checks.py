@@ -91,7 +91,7 @@ def damaged(name, language, record, story, others):
             "bangla": lambda: ASSAMESE * 4,
             "english": lambda: FRENCH * 4,
         }[language](),
-        "truncated": story[: story.index(" ", len(story) - 40)],
+        "truncated": story[: story.rindex(" ")],
         "repetitive": f"{story}\n\n{f'{sentence} ' * 5}",
         "markup": f"{story[:gap]} <<|{story[gap:]}",
         "names the tone": f"{story}\n\n{record['feature']}{end}",
