@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -99,6 +100,31 @@ def test_a_model_learns_as_with_the_plain_loss(tied):
     F.cross_entropy(model(ids).flatten(0, 1), targets.flatten(), ignore_index=-100).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+LIGER = """
+import os
+os.environ["TRITON_INTERPRET"] = "1"  # Triton's kernels without a GPU
+import torch, torch.nn.functional as F
+from trainer.loss import by_kernel, ligers_kernel
+torch.manual_seed(4)
+found = []
+hidden, weight, targets = torch.randn(40, 32), 0.3 * torch.randn(97, 32), torch.randint(0, 97, (40,))
+targets[::5] = -100
+for loss_of in (lambda *all: by_kernel(ligers_kernel(), *all), lambda h, w, t: F.cross_entropy(h @ w.T, t)):
+    h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+    value = loss_of(h, w, targets)
+    (3 * value).backward()
+    found.append((value, h.grad, w.grad))
+for ours, theirs in zip(*found, strict=True):
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+"""
+
+
+@pytest.mark.skipif(not find_spec("liger_kernel") or not find_spec("triton"), reason="needs liger-kernel and triton")
+def test_ligers_kernel_gives_the_same_loss_and_gradients():
+    done = subprocess.run([sys.executable, "-c", LIGER], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 MEMORY = """
