@@ -38,16 +38,19 @@ def smallest(found: dict, peers: tuple[str, ...]) -> tuple[float, str]:
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS))
 @click.option("--users", multiple=True, type=int)
 @click.option("--tokens", default=256, show_default=True)
+@click.option("--peer", "peers", multiple=True, type=click.Choice(list(PEERS)), help="all, unless named")
 @click.option("--cpu", is_flag=True, help="one thread each, and seconds of CPU time, for a machine that other work keeps busy")
 @click.option(
     "--onnx", type=click.Path(exists=True), help="a folder of `pip install --no-deps --target`: onnxruntime-genai and its needs"
 )
-def main(quick: bool, models: tuple[str, ...], users: tuple[int, ...], tokens: int, cpu: bool, onnx: str | None) -> None:
+def main(
+    quick: bool, models: tuple[str, ...], users: tuple[int, ...], tokens: int, peers: tuple[str, ...], cpu: bool, onnx: str | None
+) -> None:
     """Print the table and the claims."""
     if quick:
         models, users, tokens = models or ("6M-8k", "54M-68k", "GPT-2 54M-68k"), users or (1, 8), 64
     clock, threads = ("cpu", 1) if cpu else ("wall", THREADS)
-    names = [peer for peer in PEERS if "ONNX" not in peer or onnx]
+    names = [peer for peer in peers or PEERS if "ONNX" not in peer or onnx]
     found: dict[tuple[str, int], dict[str, float]] = {}
     print(f"tokens a second{' of CPU time, one thread' if cpu else ''}, {tokens} new tokens")
     print("model | users | " + " | ".join(names) + " | limit of the memory")
@@ -57,8 +60,8 @@ def main(quick: bool, models: tuple[str, ...], users: tuple[int, ...], tokens: i
             folder = write_model(Path(root) / model.replace(" ", "-"), width, vocabulary, "gpt2" if "GPT-2" in model else "llama")
             size = bytes_a_token(read_config(folder))
             for count in users or (1, 8, 32):
-                peers = [name for name in names if name in GPT2_PEERS or "GPT-2" not in model]
-                speeds = race(peers, folder, threads, tokens, count, [onnx] if onnx else [])
+                able = [name for name in names if name in GPT2_PEERS or "GPT-2" not in model]
+                speeds = race(able, folder, threads, tokens, count, [onnx] if onnx else [])
                 found[model, count] = {name: each[clock] for name, each in speeds.items()}
                 cells = [f"{found[model, count][peer]:,.0f}" if peer in found[model, count] else "–" for peer in names]
                 limit = count * read_bandwidth(size, threads) / size

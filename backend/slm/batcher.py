@@ -10,9 +10,10 @@ from backend.slm.sampling import EXTRA_TOKENS, Sampling
 
 MAX_ACTIVE = 64  # stories that are told at once; more wait
 MAX_CACHE_BYTES = 1_500_000_000  # of keys and values: a large model tells fewer at once
-# What a processor's last cache holds. Weights within it are read so fast that one thread steps a small batch as quickly
-# as several, which would wait for each other at every layer: there each thread has a pipeline of its own.
+# What a processor's last cache holds. Weights within it are read so fast that threads need not share the reading: of a
+# crowd's stories each thread steps a part in a pipeline of its own, waiting for nobody. A lone story is stepped by all.
 CACHED_WEIGHTS = 32_000_000
+_LONE_SLOTS = 4  # for who comes while the crowd's pipelines still load
 _BLOCK = 32  # tokens of a KV block on a CPU
 
 
@@ -59,31 +60,32 @@ class Batcher:
         # Of one owner, so that a newcomer need not wait for somebody's whole pile.
         self.max_of_one = max(1, 3 * self.max_active // 4)
         small = (path / "openvino_model.bin").stat().st_size <= CACHED_WEIGHTS
-        self.copies, threads = (threads, 1) if small else (1, threads)  # of the weights
-        self.max_cache_bytes = (self.max_active + threads) * story_bytes
+        crowd = threads if small and threads > 1 else 0
+        share = -(-self.max_active // max(crowd, 1))
+        places = [(_LONE_SLOTS, threads)] + [(share, 1)] * crowd if crowd else [(share, threads)]
+        self.copies = len(places)  # of the weights
+        self.max_cache_bytes = sum(slots + threads - 1 for slots, threads in places) * story_bytes
         self._waiting: list[Request] = []
         self._places: dict[Request, Pipeline] = {}
         self._guard, self._closed = threading.Lock(), False
         self._pipelines = [
-            Pipeline(
-                path, self._leave, self._lost, slots=-(-self.max_active // self.copies), threads=threads, context=context,
-                blocks=blocks, exact=exact, **settings,
-            )
-            for _ in range(self.copies)
-        ]  # fmt: skip
+            Pipeline(path, self._leave, self._lost, slots=slots, threads=threads, context=context, blocks=blocks, exact=exact, **settings)
+            for slots, threads in places
+        ]
         self._pipelines[0].start()
         self._pipelines[0].wait()
 
-    def submit(self, request: Request) -> None:
-        """Queue a request: urgent ones (a reader waits) go before the others."""
+    def submit(self, *requests: Request) -> None:
+        """Queue requests: urgent ones (a reader waits) go before the others."""
         with self._guard:
             if self._closed:
                 raise RuntimeError("The engine is closed.")
-            request.batcher = self
-            self._waiting.append(request)
-            request.ahead = len(self._waiting)
+            for request in requests:
+                request.batcher = self
+                self._waiting.append(request)
+                request.ahead = len(self._waiting)
             # The others only once they are of use: a model that one reader has tried takes up no more than it needs.
-            for pipeline in self._pipelines[: 1 + len(self._places)]:
+            for pipeline in self._pipelines[: self.load]:
                 pipeline.start()
             self._share_out()
 
@@ -135,10 +137,7 @@ class Batcher:
             request.end(error)
 
     def _share_out(self) -> None:
-        """Fill free slots: readers before bulk, then owners with the fewest stories under way, then who came first.
-
-        Each goes to the pipeline that has the fewest.
-        """
+        """Fill free slots: readers before bulk, then owners with the fewest stories under way, then who came first."""
         if not self._waiting or self._closed:
             return
         under_way = Counter(request.owner for request in self._places)
@@ -148,18 +147,23 @@ class Batcher:
             under_way[request.owner] += 1
             turns.append((not request.urgent, turn, number, request))
         turns.sort()
-        pipelines = [pipeline for pipeline in self._pipelines if pipeline.ready.is_set()]
-        busy = Counter(self._places.values())
-        free = min(self.max_active, sum(pipeline.slots for pipeline in pipelines)) - len(self._places)
-        self._waiting = []
+        busy, alone, self._waiting = Counter(self._places.values()), self.load == 1, []
         for _, turn, _, request in turns:
-            if free > 0 and (turn < self.max_of_one or not request.owner):
-                free -= 1
+            pipeline = self._roomiest(busy, alone) if turn < self.max_of_one or not request.owner else None
+            if pipeline:
                 request.ahead = 0
-                pipeline = min(pipelines, key=lambda each: busy[each])
                 busy[pipeline] += 1
                 self._places[request] = pipeline
                 pipeline.take(request)
             else:
                 self._waiting.append(request)
                 request.ahead = len(self._waiting)
+
+    def _roomiest(self, busy: Counter, alone: bool) -> Pipeline | None:
+        """Where a story goes: alone to the first pipeline; in a crowd to the others, where there are any. None when all is full."""
+        free = [each for each in self._pipelines if each.ready.is_set() and busy[each] < each.slots]
+        if not free or busy.total() >= self.max_active:
+            return None
+        if alone:
+            return free[0]
+        return min(free[1:] or free, key=lambda each: busy[each])

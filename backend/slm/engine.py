@@ -127,13 +127,15 @@ class Engine:
         running: dict[int, tuple[Story, Request]] = {}
         try:
             while coming or running:
+                fresh = []
                 while coming and len(running) < _AT_ONCE:
                     index, (prompt, seed) = coming.popleft()
                     story = self.story(prompt, replace(sampling, seed=seed))
                     ids = self.prompt_ids(prompt)
                     request = Request(ids, story.sampling, lambda ids, i=index: received.put((i, ids)), urgent=False)
                     running[index] = story, request
-                    self._batcher.submit(request)
+                    fresh.append(request)
+                self._batcher.submit(*fresh)
                 index, ids = received.get()
                 if index not in running:
                     continue

@@ -20,6 +20,7 @@ import openvino_genai
 
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
 _FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
+_COMPANION_TOKENS = 128
 
 
 class Worker:
@@ -39,15 +40,14 @@ class Worker:
         scheduler.max_num_batched_tokens = 2048
         scheduler.num_kv_blocks = sequences * blocks
         scheduler.enable_prefix_caching = False
-        properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-        if group:
-            properties["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
+        # More threads for the sampler than for the model would take the core of another pipeline at each token.
+        properties = {"INFERENCE_NUM_THREADS": threads, "sampler_num_threads": threads}
         if threads == 1:
             properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same core
-        if exact:  # else keys and values are kept in eight bits
-            properties["KV_CACHE_PRECISION"] = "f32"
+        properties |= _precision(exact, group)
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", properties)
-        self._bos_id, self._eos_id, self._context = bos_id, eos_id, context
+        self._bos_id, self._eos_id = bos_id, eos_id
+        self._companion_tokens = min(_COMPANION_TOKENS, context - 2)
         self._numbers = itertools.count()
         self._active: dict[int, openvino_genai.GenerationHandle] = {}
         self._scoring: set[int] = set()
@@ -96,13 +96,11 @@ class Worker:
 
     def _accompany(self) -> None:
         """Keep a step from having too few sequences."""
-        for companion in self._companions:
-            if companion.can_read():
-                companion.read()
         wanted = max(0, self._company - len(self._active))
         self._keep_companions(wanted)
         while len(self._companions) < wanted:
-            config = {"max_new_tokens": self._context - 2, "ignore_eos": True}
+            # The cheapest that counts as a sequence: short, and drawn without a sum over the vocabulary.
+            config = {"max_new_tokens": self._companion_tokens, "ignore_eos": True, "do_sample": True, "top_k": 1}
             self._companions.append(self._add([self._bos_id] * 2, config))
 
     def _keep_companions(self, count: int) -> None:
@@ -118,6 +116,16 @@ class Worker:
         for name, value in settings.items():
             setattr(config, name, value)
         return self._pipeline.add_request(next(self._numbers), openvino.Tensor(np.array([ids], np.int64)), config)
+
+
+def _precision(exact: bool, group: int) -> dict:
+    """Properties of the arithmetic: floats; half precision, where the processor has it; or else eight bits a product."""
+    if exact:  # else keys and values are kept in eight bits
+        return {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return {"INFERENCE_PRECISION_HINT": "bf16"}
+    # OpenVINO's own choice of a group differs between one row and several.
+    return {"INFERENCE_PRECISION_HINT": "f32"} | ({"DYNAMIC_QUANTIZATION_GROUP_SIZE": group} if group else {})
 
 
 class Outbox:
