@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from evaluation.completions import Completion
+from evaluation.page import in_line, quoted
 from evaluation.ratings import Rating
 
 
@@ -45,11 +46,11 @@ def side_by_side(stories: Sequence[Completion], count: int) -> dict[str, list[di
 
 def as_markdown(languages: dict[str, list[dict]], title: str) -> str:
     """What `side_by_side` found, as Markdown."""
-    lines = [f"# {title}", ""]
+    lines = [f"# {in_line(title)}", ""]
     for language, openings in languages.items():
         lines += [f"## {language}", ""]
         for row in openings:
-            lines += [f"### {row['opening']}", ""]
+            lines += [f"### {in_line(row['opening'])}", ""]
             for model, text in row["stories"].items():
-                lines += [f"**{model}**", "", *(f"> {line}" for line in text.splitlines()), ""]
+                lines += [f"**{in_line(model)}**", "", quoted(text), ""]
     return "\n".join(lines)

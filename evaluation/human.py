@@ -5,13 +5,15 @@ mean error over the few, each weighed so that the interval is as narrow as the d
 and Zrnic 2023, arXiv 2311.01453), as arXiv 2511.21140 does for LLM judges.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
 from evaluation.ratings import Rating
+from evaluation.votes import Preference
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,51 @@ def corrected_means(ratings: Sequence[Rating], votes: Mapping[tuple[str, str, in
         )
         rows.append({"language": language, "judge": judge, "rubric": rubric, "model": model} | vars(found))
     return rows
+
+
+def corrected_preferences(
+    ratings: Sequence[Rating], voted: Sequence[Rating], preferences: Sequence[Preference]
+) -> list[dict]:
+    """How often each judge's grades put one model's story above the other's, corrected by readers' votes on pairs.
+
+    `ratings` are of the run, `voted` of the stories that readers voted on. A pair of stories of one opening and index
+    counts 1 when the first has the higher overall grade, 0.5 when both have the same. Pairs of models with votes on
+    fewer than two openings are left out.
+    """
+    places, texts = _overall(ratings, lambda r: (r.opening, r.index)), _overall(voted, lambda r: (r.opening, r.completion.strip()))
+    rows = []
+    for (language, judge, rubric), models in sorted(places.items()):
+        graded = texts.get((language, judge, rubric), {})
+        for first, second in combinations(sorted(models), 2):
+            votes, near, openings = [], [], []
+            for vote in preferences:
+                two = vote.pair.first, vote.pair.second
+                if vote.pair.models != (first, second) or two[0].language != language:
+                    continue
+                grades = [graded.get(story.model, {}).get((story.opening, story.completion.strip())) for story in two]
+                if None not in grades:
+                    votes.append(vote.worth), near.append(_above(*grades)), openings.append(two[0].opening)
+            if len(set(openings)) < 2:
+                continue
+            shared = sorted(models[first].keys() & models[second].keys())
+            far = [_above(models[first][place], models[second][place]) for place in shared]
+            found = correct_with_votes(votes, near, far, openings, [opening for opening, _ in shared])
+            row = {"language": language, "judge": judge, "rubric": rubric, "model": f"{first} above {second}"}
+            rows.append(row | vars(found))
+    return rows
+
+
+def _overall(ratings: Sequence[Rating], place: Callable[[Rating], tuple]) -> dict[tuple, dict[str, dict[tuple, float]]]:
+    """Mean overall grade by language, judge and rubric, then model, then place."""
+    found: dict = {}
+    for rating in ratings:
+        models = found.setdefault((rating.language, rating.judge, rating.rubric), {})
+        models.setdefault(rating.model, {}).setdefault(place(rating), []).append(rating.scores["overall"])
+    return {
+        group: {model: {key: sum(some) / len(some) for key, some in stories.items()} for model, stories in models.items()}
+        for group, models in found.items()
+    }
+
+
+def _above(first: float, second: float) -> float:
+    return 0.5 if first == second else float(first > second)

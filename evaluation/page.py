@@ -1,16 +1,34 @@
-"""What the pages share: their templates, and how numbers are written."""
+"""What the pages share: their templates, and how numbers and other people's texts are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 
+from datagen.data_card import as_markdown
 
-def render(template: str, facts: dict) -> str:
-    """One of the pages; texts in it are escaped."""
-    pages = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True)
+
+def render(template: str, facts: Mapping) -> str:
+    """One of the pages. In HTML all texts are escaped; in Markdown those that pass the filter `md` or `quoted`."""
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "pages"),
+        autoescape=template.endswith(".html.j2"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
     pages.globals.update(interval=interval, number=number, p=p_value, told=_told)
+    pages.filters.update(md=in_line, quoted=quoted)
     return pages.get_template(template).render(facts)
+
+
+def in_line(text: object) -> str:
+    """A text as it stands, in one line of Markdown."""
+    return as_markdown(" ".join(str(text).split()))
+
+
+def quoted(text: str) -> str:
+    """A text as it stands, as a quotation in Markdown."""
+    return "\n".join(f"> {line}".rstrip() for line in as_markdown(text).split("\n"))
 
 
 def _told(value: object) -> str:

@@ -1,7 +1,7 @@
 """Win rates of every two models by every judge, with what may have bent them, as one table."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from evaluation.human import correct_with_votes
 from evaluation.pairwise import Pair, Verdict, win_rate
@@ -54,19 +54,19 @@ def _corrected(voted: Sequence[Preference], said: Mapping[str, Verdict], elsewhe
     return vars(found)
 
 
-def as_markdown(rows: Sequence[dict]) -> str:
-    """The rows as a Markdown table."""
+def as_markdown(rows: Sequence[dict], named: Callable[[str], str] = str) -> str:
+    """The rows as a Markdown table; `named` writes the names of models and judges."""
     lines = [
         "| language | judge | first − second | win rate of the first | both orders agree | for what is shown first | at equal length | corrected by votes | own family |",
         "| --- " * 9 + "|",
     ]
     for row in rows:
         corrected, excess = row["corrected"], row["own_excess"]
-        own = ", ".join(row["own"]) + (f" {_interval(*excess, signed=True)}" if excess else "")
+        own = ", ".join(map(named, row["own"])) + (f" {_interval(*excess, signed=True)}" if excess else "")
         cells = [
             row["language"],
-            row["judge"],
-            f"{row['first']} − {row['second']}",
+            named(row["judge"]),
+            f"{named(row['first'])} − {named(row['second'])}",
             _interval(row["win_rate"], row["low"], row["high"]),
             f"{row['consistent']:.2f}",
             f"{row['prefers_first_shown']:+.2f}",

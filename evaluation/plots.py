@@ -29,6 +29,14 @@ def as_svg(figure: Figure) -> str:
     return svg[svg.index("<svg") :]
 
 
+def standing_alone(svg: str) -> str:
+    """An <svg> element as a file that is shown as a picture, where no page lends its colours: dark on white."""
+    declared = svg if "xmlns=" in svg else svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    style = "svg { color: #1c2430; background: #fff; font-family: system-ui, 'Noto Sans', sans-serif }"
+    end = declared.index(">") + 1
+    return f"{declared[:end]}<style>{style}</style>{declared[end:]}\n"
+
+
 def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
     """Means with their intervals, the best on top. `models` are those of one analysed group."""
     ordered = sorted(models, key=lambda model: model["means"][criterion][0])

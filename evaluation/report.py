@@ -1,9 +1,9 @@
-"""A run's ratings as one self-contained HTML page and as Markdown."""
+"""A run's ratings as one self-contained HTML page, and as Markdown with its plots beside it."""
 
 import json
 import platform
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +12,9 @@ from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
 from evaluation.examples import best_median_worst, side_by_side
-from evaluation.page import interval, number, p_value, render
-from evaluation.plots import distributions, heat_map, means_plot
+from evaluation.page import in_line, interval, render
+from evaluation.pair_table import as_markdown as pairs_as_markdown
+from evaluation.plots import distributions, heat_map, means_plot, standing_alone
 from evaluation.quick_check import LABEL
 from evaluation.quick_table import check_all
 from evaluation.radar import radar
@@ -37,7 +38,7 @@ def write_report(
     human: Sequence[dict] = (),
     preference: Sequence[SelfPreference] = (),
 ) -> dict:
-    """Write `report.html`, `report.md` and `report.json` into a folder; returns the analysis.
+    """Write `report.html`, `report.md` with `plots/`, and `report.json` into a folder; returns the analysis.
 
     `runs` are records of `run.json`, `ladders` and `pairs` what those commands write, `human` rows of corrected means.
     """
@@ -47,7 +48,7 @@ def write_report(
         "title": title,
         "a": analysis,
         "columns": COLUMNS,
-        "groups": [group | {"plots": _plots(group)} for group in analysis["groups"]],
+        "groups": [_with_plots(group, number, folder) for number, group in enumerate(analysis["groups"], 1)],
         "quick": {"label": LABEL, "table": check_all(stories)[0]} if stories else None,
         "diversity": _diversity(stories),
         "examples": best_median_worst(ratings),
@@ -63,7 +64,7 @@ def write_report(
     with writing(folder / "report.html") as file:
         file.write(render("report.html.j2", facts))
     with writing(folder / "report.md") as file:
-        file.write(as_markdown(facts))
+        file.write(render("report.md.j2", facts | {"means_table": means_table, "pair_lines": pairs_as_markdown(pairs, in_line)}))
     kept = {key: facts[key] for key in ("settings", "runs", "quick", "ladders", "pairs", "human")}
     kept["preference"] = [asdict(found) for found in preference]
     with writing(folder / "report.json") as file:
@@ -71,63 +72,30 @@ def write_report(
     return analysis
 
 
-def as_markdown(facts: dict) -> str:
-    """Tables only, for a model card, an issue or a terminal."""
-    lines = [f"# {facts['title']}", "", f"{facts['a']['ratings']} ratings; 95 % intervals over openings; p by Holm."]
-    for group in facts["groups"]:
-        lines += [
-            "",
-            f"## {group['language']}, judged by {group['judge']}, {group['rubric']} rubric",
-            "",
-            *means_table(group["models"]),
-        ]
-        if group["comparisons"]:
-            lines += ["", "| pair | difference | d | p (Holm) |", "| --- | --- | --- | --- |"]
-            lines += [
-                f"| {c['first']} − {c['second']} | {c['difference']:+.2f} {interval((c['difference'], c['low'], c['high']))} "
-                f"| {number(c['effect_size'])} | {p_value(c['p_holm'])} |"
-                for c in group["comparisons"]
-            ]
-        for name, found in (group["repeats"] or {}).items():
-            lines += [""] * (name == CRITERIA[0]) + [f"- {name}: alpha between repeats {number(found['alpha'])}"]
-    if facts["ladders"]:
-        lines += ["", "## Is the judge any good?", ""]
-    for ladder in facts["ladders"]:
-        blind = [rung["kind"] for rung in ladder["rungs"] if rung["blind"]]
-        lines.append(f"- {ladder['judge']}, {ladder['language']}: blind to {', '.join(blind) or 'none of the kinds tried'}")
-    if facts["quick"]:
-        lines += [
-            "",
-            f"## {LABEL}",
-            "",
-            "| model | language | score | complete | in script | no repetition |",
-            "| --- " * 6 + "|",
-        ]
-        lines += [
-            f"| {row['model']} | {row['language']} | {row['score']:.3f} | {number(row['complete'])} | {number(row['in_script'])} | {number(row['no_repetition'])} |"
-            for row in facts["quick"]["table"]
-        ]
-    return "\n".join([*lines, "", *(f"- {key}: {value}" for key, value in facts["settings"].items()), ""])
-
-
-def means_table(models: Sequence[dict]) -> list[str]:
-    """The means of one analysed group as the lines of a Markdown table."""
+def means_table(models: Sequence[dict], named: Callable[[str], str] = in_line) -> list[str]:
+    """The means of one analysed group as the lines of a Markdown table; `named` writes the models' names."""
     lines = ["| model | stories | " + " | ".join(COLUMNS) + " |", "| --- " * (len(COLUMNS) + 2) + "|"]
     for model in models:
         cells = [f"{model['means'][c][0]:.2f} {interval(model['means'][c])}" for c in COLUMNS]
-        lines.append(f"| {model['model']} | {model['stories']} | " + " | ".join(cells) + " |")
+        lines.append(f"| {named(model['model'])} | {model['stories']} | " + " | ".join(cells) + " |")
     return lines
 
 
-def _plots(group: dict) -> dict:
+def _with_plots(group: dict, place: int, folder: Path) -> dict:
+    """The group with its plots as SVG texts, and as files that the Markdown page shows."""
     means = {model["model"]: model["means"] for model in group["models"]}
     shown = dict(sorted(means.items(), key=lambda item: -item[1]["overall"][0])[:6])
-    return {
+    plots = {
         "means": means_plot(group["models"]),
         "radar": radar(shown),
         "heat": heat_map(group["models"]),
         "distributions": distributions(group["distribution"]),
     }
+    files = {name: f"plots/{place}-{name}.svg" for name, svg in plots.items() if svg}
+    for name, file in files.items():
+        with writing(folder / file) as out:
+            out.write(standing_alone(plots[name]))
+    return group | {"plots": plots, "files": files}
 
 
 def _diversity(stories: Sequence) -> list[dict]:

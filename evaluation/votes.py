@@ -1,8 +1,10 @@
 """Human votes, in both forms they come in: grades of stories, and preferences from the app's compare tab."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.errors import UserError
@@ -43,6 +45,27 @@ def read_preferences(path: Path) -> list[Preference]:
     return found
 
 
+def are_preferences(path: Path) -> bool:
+    """Whether a file holds votes of the compare tab: an SQLite database of them, or rows with a verdict."""
+    if is_journal(path):
+        return _table_exists(path, "votes")
+    rows = read_rows(path)
+    return bool(rows) and "verdict" in rows[0]
+
+
+def voted_stories(path: Path) -> list[Completion]:
+    """The stories that readers voted on, each once, for a judge to rate. Raises UserError as `read_preferences`."""
+    found: dict[tuple, Completion] = {}
+    counts: Counter = Counter()
+    for vote in read_preferences(path):
+        for story in (vote.pair.first, vote.pair.second):
+            place = story.model, story.language, story.opening
+            if (*place, story.completion.strip()) not in found:
+                found[*place, story.completion.strip()] = replace(story, index=counts[place])
+                counts[place] += 1
+    return list(found.values())
+
+
 def read_grades(path: Path) -> dict[tuple[str, str, int], float]:
     """Mean human grade by (model, opening, index), of JSON lines with these and `overall`. Raises UserError with the row."""
     grades: dict[tuple[str, str, int], list[float]] = {}
@@ -62,3 +85,11 @@ def _sqlite_rows(path: Path) -> Sequence[dict]:
             return [dict(row) for row in connection.execute("SELECT * FROM votes")]
     except sqlite3.Error as error:
         raise UserError(f"{path} holds no votes ({error}); give the app's votes.sqlite or JSON lines.") from None
+
+
+def _table_exists(path: Path, name: str) -> bool:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        try:
+            return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+        except sqlite3.Error:
+            return False

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import click
 
+from backend.errors import UserError
 from backend.llm.options import Choice
 from evaluation.completions import read_all
 from evaluation.judging import judge_completions
 from evaluation.panel import Panel, panel_options
 from evaluation.ratings import write_ratings
 from evaluation.rubrics import RUBRICS
+from evaluation.votes import are_preferences, voted_stories
 
 
 @click.command()
@@ -33,8 +35,14 @@ def judge(
     panel: Panel,
     choice: Choice,
 ) -> None:
-    """Have every story of FILES rated by every judge; run it again to go on where it stopped."""
-    completions = read_all(files, language)
+    """Have every story of FILES rated by every judge; run it again to go on where it stopped.
+
+    A file of the compare tab's votes gives the stories that were voted on, for `report --voted`.
+    """
+    voted = [path for path in files if are_preferences(path)]
+    if voted and len(files) > 1:
+        raise UserError(f"{voted[0]} holds votes; have its stories rated by themselves, with a journal of their own.")
+    completions = voted_stories(voted[0]) if voted else read_all(files, language)
     ratings = judge_completions(completions, panel, rubric, repeats, journal)
     out = out or journal.with_suffix(".jsonl")
     write_ratings(out, ratings)

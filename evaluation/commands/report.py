@@ -8,12 +8,12 @@ import click
 from backend.errors import UserError
 from evaluation.card import push_card, write_card
 from evaluation.completions import read_rows
-from evaluation.human import corrected_means
+from evaluation.human import corrected_means, corrected_preferences
 from evaluation.ratings import Rating, read_ratings
 from evaluation.report import means_table, write_report
 from evaluation.runs import read_run
 from evaluation.self_preference import read_writers, self_preference
-from evaluation.votes import read_grades
+from evaluation.votes import are_preferences, read_grades, read_preferences
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -26,7 +26,8 @@ _OPTIONS = (
     click.option("--title", default="Scores of story models", show_default=True),
     click.option("--ladder", "ladders", type=_FILE, multiple=True, help="what `ladder --out` wrote for these judges"),
     click.option("--pairs", type=_FILE, multiple=True, help="what `pairwise --out` wrote for these models"),
-    click.option("--votes", type=_FILE, help="JSONL of human grades: model, opening, index, overall"),
+    click.option("--votes", type=_FILE, help="JSONL of human grades (model, opening, index, overall), or the compare tab's votes"),
+    click.option("--voted", type=_FILE, help="ratings of the stories that the compare tab's votes are about, from `judge VOTES`"),
     click.option("--written-by", multiple=True, metavar="MODEL=LLM", help="who wrote the training stories; *=LLM for all"),
     click.option("--card", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path), help="a model folder, whose card gets the scores"),
     click.option("--card-to", metavar="ORG/NAME", help="a model on the Hub, whose card gets the scores"),
@@ -65,6 +66,7 @@ def _write(
     ladders: tuple[Path, ...],
     pairs: tuple[Path, ...],
     votes: Path | None,
+    voted: Path | None,
     written_by: tuple[str, ...],
     card: Path | None,
     card_to: str | None,
@@ -81,12 +83,12 @@ def _write(
         runs=[run for run in runs.values() if run],
         ladders=[row for path in ladders for row in read_rows(path)],
         pairs=[row for path in pairs for row in read_rows(path)],
-        human=corrected_means(ratings, read_grades(votes)) if votes else (),
+        human=_corrected(ratings, votes, voted),
         preference=self_preference(ratings, writers),
     )
     for group in analysis["groups"]:
         click.echo(f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric")
-        click.echo("\n".join(means_table(group["models"])))
+        click.echo("\n".join(means_table(group["models"], str)))
     click.echo(f"Written to {out / 'report.html'} and report.md.")
     if card:
         click.echo(write_card(card, analysis))
@@ -96,6 +98,19 @@ def _write(
         from backend.hub import upload_folder
 
         click.echo(upload_folder(out, push_to, "dataset", private=True))
+
+
+def _corrected(ratings: list[Rating], votes: Path | None, voted: Path | None) -> list[dict]:
+    if votes is None:
+        return []
+    if not are_preferences(votes):
+        return corrected_means(ratings, read_grades(votes))
+    if voted is None:
+        raise UserError(f"{votes} tells which of two stories readers liked; give the judge's ratings of these stories, from `judge {votes}`, with --voted.")
+    found = corrected_preferences(ratings, read_ratings(voted), read_preferences(votes))
+    if not found:
+        raise UserError(f"No two models of the ratings have votes in {votes} on two openings whose stories are rated in {voted}.")
+    return found
 
 
 def _no_twins(ratings: list[Rating], paths: list[Path]) -> None:

@@ -79,7 +79,7 @@ def run(
     analysis = write_report(out / "report", ratings, f"Stories of {folder.name}", runs=[record | settings])
     for group in analysis["groups"]:
         click.echo(f"{group['language']}, judged by {group['judge']}, {group['rubric']} rubric")
-        click.echo("\n".join(means_table(group["models"])))
+        click.echo("\n".join(means_table(group["models"], str)))
     click.echo(f"Written to {out / 'report' / 'report.html'}; the ratings are in {out / 'ratings.jsonl'}.")
 
 

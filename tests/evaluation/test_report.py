@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from backend.errors import UserError
 from evaluation.__main__ import evaluation
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.human import corrected_means
-from evaluation.ratings import Rating, write_ratings
+from evaluation.ratings import Rating, read_ratings, write_ratings
 from evaluation.rubrics import CRITERIA
+from evaluation.votes import voted_stories
 from tests.evaluation.stories import told
 
 
@@ -59,7 +61,15 @@ def test_a_comparison_is_one_page_that_needs_nothing_else(runs):
         "hidden size",
     ):
         assert shown in page
-    assert "| large" in (runs / "out" / "report.md").read_text("utf-8")
+    text = (runs / "out" / "report.md").read_text("utf-8")
+    assert "| large" in text and "&lt;script&gt;" in text and "<script" not in text
+    for shown in ("Judges against each other", "best,", "worst,", "Diversity"):
+        assert shown.lower() in text.lower()
+    plots = re.findall(r"!\[\w+\]\((.+?)\)", text)
+    assert len(plots) == 8
+    for plot in plots:
+        drawn = (runs / "out" / plot).read_text("utf-8")
+        assert drawn.startswith("<svg ") and 'xmlns="http://www.w3.org/2000/svg"' in drawn and "color: #" in drawn
 
 
 def test_the_table_s_numbers_are_the_ratings(runs):
@@ -105,3 +115,25 @@ def test_human_grades_correct_a_flattering_judge():
     (row,) = corrected_means(ratings, votes)
     assert row["mean"] == pytest.approx(row["judge_mean"] - 2, abs=0.3)
     assert row["low"] < row["mean"] < row["high"] and row["votes"] == 20
+
+
+def test_readers_who_prefer_the_other_model_turn_the_judge_s_order(tmp_path):
+    """The judge's grades put `kind` above `plain` on every opening; on the stories that readers saw, they said the contrary."""
+    for name, shift in (("run", 0), ("seen", 100)):
+        both = [*rated("kind", 8, openings=30), *rated("plain", 5, openings=30)]
+        write_ratings(tmp_path / f"{name}.jsonl", [replace(r, opening=f"{r.opening} {shift}") for r in both])
+    seen = {(r.model, r.opening): r for r in read_ratings(tmp_path / "seen.jsonl")}
+    votes = []
+    for i in range(12):
+        stories = [seen[model, f"शुरुआत {i} 100"].completion for model in ("plain", "kind")]
+        row = {"language": "hindi", "opening": f"शुरुआत {i} 100", "first": "plain", "second": "kind", "verdict": "first"}
+        votes.append(row | {"first_story": stories[0], "second_story": f" {stories[1]}"})
+    (tmp_path / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in votes), "utf-8")
+    assert len(voted_stories(tmp_path / "votes.jsonl")) == 24
+    arguments = ("report", tmp_path / "run.jsonl", "--out", tmp_path / "out", "--votes", tmp_path / "votes.jsonl")
+    assert "--voted" in str(invoke(*arguments).exception)
+    assert invoke(*arguments, "--voted", tmp_path / "seen.jsonl").exit_code == 0
+    (row,) = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["human"]
+    assert row["model"] == "kind above plain" and row["votes"] == 12
+    assert row["judge_mean"] > 0.9 and row["human_mean"] == 0 and row["mean"] < 0.2
+    assert "kind above plain" in (tmp_path / "out" / "report.html").read_text("utf-8")
