@@ -6,8 +6,8 @@ to 79 words copied in from a training story. Timed is all that `python -m evalua
 nearest stories and their likeness. The peer indexes the same stories with datasketch's MinHash and MinHashLSH, which finds
 near copies only; it is timed on a part.
 
-With --quick, 100,000 stories, and what more stories cost by comparison with a tenth of them. --corpus keeps the stories in a file and takes them from there the
-next time; telling them is not timed.
+With --quick, 100,000 stories, and what more stories cost by comparison with a tenth of them. --corpus keeps the stories
+in a file and takes them from there the next time; telling them is not timed.
 """
 
 import json

@@ -82,7 +82,8 @@ def read_rows(path: Path) -> list[dict]:
             raise UserError(f"{path} nests lists too deeply to be stories; give a JSON list of objects.") from None
     else:
         rows = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        # Not splitlines: what else it takes for an end of line may stand in a story.
+        for number, line in enumerate(text.split("\n"), start=1):
             if not line.strip():
                 continue
             try:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
@@ -11,9 +12,9 @@ from evaluation.word_index import BINS, EMPTY, WordIndex, join_grams, mixed, shi
 # Rows a band, tried in turn: sketches that agree in 8, 4, 2 neighbouring values. Fewer rows find fainter likeness and
 # more strangers, so a text that has found a neighbour asks no further.
 _ROWS = (8, 4, 2)
-_CHUNK = 50_000  # stories at a time
+_CHUNK = 20_000  # stories at a time
 _MOST = 2000  # stories a band may bring for one text; a band that brings more tells nothing
-_LOOKED_AT = 20
+_LOOKED_AT = 20  # stories whose words are compared
 
 
 def nearest_stories(texts: Sequence[np.ndarray], index: WordIndex) -> list[tuple[int, float] | None]:
@@ -30,25 +31,51 @@ def nearest_stories(texts: Sequence[np.ndarray], index: WordIndex) -> list[tuple
         if not asking:
             break
         for i, stories in _candidates(sketches, asking, index, rows).items():
-            found[i] = _closest(hashes[i], sketches[i], stories, index)
+            found[i] = _closest(hashes[i], stories, index)
     return found
 
 
 def _candidates(sketches: np.ndarray, asking: list[int], index: WordIndex, rows: int) -> dict[int, np.ndarray]:
-    """Stories that agree with each asking text in some band of `rows` sketch values."""
-    mine = _band_keys(sketches[asking], rows)
-    orders = np.argsort(mine, axis=0, kind="stable")
-    keys = np.take_along_axis(mine, orders, 0)
-    counts = np.zeros(
-        (mine.shape[1], len(asking) + 1), np.int64
-    )  # stories that a band's key, by its first place, brought
-    texts, stories = [], []
+    """For each asking text the stories whose sketches agree most with its own, of those that agree in some band."""
+    mine = sketches[asking]
+    bands = _Bands(_band_keys(mine, rows))
+    best = np.zeros((0, 3), np.int64)  # text's place in `asking`, values that agree, story
     starts = range(0, len(index), _CHUNK)
     for start in tqdm(starts, desc=f"Nearest, {rows} alike", unit=" chunks", disable=not sys.stderr.isatty()):
-        theirs = _band_keys(index.read_sketches(start, _CHUNK), rows)
-        for band, count in enumerate(counts):
-            left = np.searchsorted(keys[:, band], theirs[:, band], "left")
-            sure = np.append(keys[:, band], 0)[left] == theirs[:, band]
+        theirs = index.read_sketches(start, _CHUNK)
+        texts, stories = bands.pairs(_band_keys(theirs, rows))
+        agreeing = np.empty(len(texts), np.int64)
+        for first in range(0, len(texts), _CHUNK):
+            some = slice(first, first + _CHUNK)
+            values = mine[texts[some]]
+            agreeing[some] = ((values == theirs[stories[some]]) & (values != EMPTY)).sum(1)
+        best = _most_alike(np.concatenate([best, np.column_stack([texts, agreeing, stories + start])]))
+    borders = np.searchsorted(best[:, 0], np.arange(len(asking) + 1))
+    return {asking[i]: best[a:b, 2] for i, (a, b) in enumerate(pairwise(borders)) if a < b}
+
+
+def _most_alike(rows: np.ndarray) -> np.ndarray:
+    """Of each text the `_LOOKED_AT` rows with the most agreement, the earlier stories first among equals."""
+    rows = rows[np.lexsort((rows[:, 2], -rows[:, 1], rows[:, 0]))]
+    firsts = np.searchsorted(rows[:, 0], rows[:, 0])
+    return rows[np.arange(len(rows)) - firsts < _LOOKED_AT]
+
+
+class _Bands:
+    """The texts' bands, and how many stories each of their keys has brought."""
+
+    def __init__(self, keys: np.ndarray):
+        self.orders = np.argsort(keys, axis=0, kind="stable")
+        self.keys = np.take_along_axis(keys, self.orders, 0)
+        self.counts = np.zeros((keys.shape[1], len(keys) + 1), np.int64)  # by the first place of a key
+
+    def pairs(self, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Texts and stories of a chunk that agree in some band, each pair once."""
+        found = [np.zeros(0, np.int64)]
+        for band, count in enumerate(self.counts):
+            keys = self.keys[:, band]
+            left = np.searchsorted(keys, theirs[:, band], "left")
+            sure = np.append(keys, 0)[left] == theirs[:, band]
             hits = np.flatnonzero(sure & (theirs[:, band] != 0))
             hits = hits[np.argsort(left[hits], kind="stable")]
             groups, firsts, sizes = np.unique(left[hits], return_index=True, return_counts=True)
@@ -57,18 +84,11 @@ def _candidates(sketches: np.ndarray, asking: list[int], index: WordIndex, rows:
             count[groups] += sizes
             hits = hits[rank < _MOST]
             left = left[hits]
-            width = np.searchsorted(keys[:, band], theirs[hits, band], "right") - left
+            width = np.searchsorted(keys, theirs[hits, band], "right") - left
             steps = np.arange(width.sum()) - np.repeat(np.cumsum(width) - width, width)
-            texts.append(orders[np.repeat(left, width) + steps, band])
-            stories.append(np.repeat(hits, width) + start)
-    return _by_text(asking, np.concatenate(texts), np.concatenate(stories))
-
-
-def _by_text(asking: list[int], texts: np.ndarray, stories: np.ndarray) -> dict[int, np.ndarray]:
-    order = np.argsort(texts, kind="stable")
-    values, firsts = np.unique(texts[order], return_index=True)
-    groups = np.split(stories[order], firsts[1:])
-    return {asking[place]: group for place, group in zip(values, groups, strict=False)}
+            found.append(self.orders[np.repeat(left, width) + steps, band] * _CHUNK + np.repeat(hits, width))
+        pairs = np.unique(np.concatenate(found))
+        return pairs // _CHUNK, pairs % _CHUNK
 
 
 def _band_keys(sketches: np.ndarray, rows: int) -> np.ndarray:
@@ -81,16 +101,13 @@ def _band_keys(sketches: np.ndarray, rows: int) -> np.ndarray:
     return np.where(empty, np.uint64(0), keys)
 
 
-def _closest(hashes: np.ndarray, mine: np.ndarray, stories: np.ndarray, index: WordIndex) -> tuple[int, float]:
-    """The story of highest exact Jaccard similarity among those whose sketches agree most."""
-    stories = np.unique(stories)
-    theirs = index.sketches[stories]
-    agreeing = ((theirs == mine) & (mine != EMPTY)).sum(1)
+def _closest(hashes: np.ndarray, stories: np.ndarray, index: WordIndex) -> tuple[int, float]:
+    """The story of highest exact Jaccard similarity."""
     best = (int(stories[0]), -1.0)
-    for story in stories[np.argsort(-agreeing, kind="stable")][:_LOOKED_AT]:
-        other = np.unique(shingles(index.numbers[index.starts[story] + 1 : index.starts[story + 1]]))
+    for story in map(int, stories):
+        other = np.unique(shingles(index.numbers(story)))
         shared = len(np.intersect1d(hashes, other, assume_unique=True))
         similarity = shared / max(1, len(hashes) + len(other) - shared)
         if similarity > best[1]:
-            best = (int(story), similarity)
+            best = (story, similarity)
     return best

@@ -1,26 +1,20 @@
 """The longest run of words that a text shares with any story of an index.
 
-One scan of the index tells which n-grams of the texts occur in it, for n = 4, 8, 16, …; a 2n-gram is looked for only
-where two n-grams were found, and its hash comes from theirs, so each further n costs little. A second scan finds where
-the longest of them stand, and words are compared there, so that spans are exact.
+A first scan of the index tells which 4-, 8-, 16-, … grams of the texts occur in it, so that the longest run of each text
+is known to within a factor of two. A second one looks, wherever such a longest n-gram stands, for the longest stretch
+that goes on in some text, by bisection: what begins a stretch that occurs occurs too. Lengths are exact, however often a
+run stands in the index, and memory does not grow with the index.
 """
 
-import os
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
-from evaluation.word_index import WordIndex, join_grams, mixed
+from evaluation.gram_scan import LADDER, Found, Hashes, Table, grams, scan
+from evaluation.word_index import WordIndex
 
-LADDER = (4, 8, 16, 32, 64, 128)
-_CHUNK = 500_000  # words scanned at a time: few enough that they stay in the processor's cache
-_PLACES = 256  # occurrences looked at for one n-gram
-_BUCKET_BITS = 22
+_LENGTHS_AT_ONCE = 8_000_000  # stretches looked for in one scan; copies of whole long stories take several
 
 
 @dataclass(frozen=True)
@@ -34,165 +28,146 @@ class Span:
     known_8: float
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A text's longest known n-grams: n, where they stand, and up to how many words a shared run from there can have."""
+
+    number: int
+    n: int
+    places: np.ndarray
+    limits: np.ndarray
+
+
 def longest_spans(texts: Sequence[np.ndarray], index: WordIndex) -> list[Span]:
     """For each text, given as word numbers, its longest run of four or more words that a story has too; 0 when none."""
-    grams = {n: [_grams(text, n) for text in texts] for n in LADDER}
-    unique = {n: np.unique(np.concatenate([*grams[n], np.zeros(0, np.uint64)])) for n in LADDER}
-    tables = {n: _Table(unique[n]) for n in LADDER}
+    hashes = {n: [grams(text, n) for text in texts] for n in LADDER}
+    unique = {n: np.unique(np.concatenate([*hashes[n], np.zeros(0, np.uint64)])) for n in LADDER}
+    tables = {n: Table(unique[n]) for n in LADDER}
     seen = {n: np.zeros(len(unique[n]), bool) for n in LADDER}
-    for _, found in _scan(index, tables):
-        for n, (_, rows) in found.items():
+    rows_found = scan(index, tables, lambda _, found: [(n, np.unique(rows)) for n, (_, rows) in found.items()], LADDER[-1] - 1, "Shared words")
+    for _, found in rows_found:
+        for n, rows in found:
             seen[n][rows] = True
-    known = {n: [seen[n][np.searchsorted(unique[n], g)] for g in grams[n]] for n in LADDER}
-    best = [max((n for n in LADDER if known[n][i].any()), default=0) for i in range(len(texts))]
-
-    wanted = {n: np.zeros(len(unique[n]), bool) for n in LADDER}
-    for i, n in enumerate(best):
-        if n:
-            wanted[n][np.searchsorted(unique[n], grams[n][i][known[n][i]])] = True
-    places = _places(index, tables, wanted)
-    found = []
-    for i, text in enumerate(texts):
-        span = (0, 0, None)
-        if best[i]:
-            span = _extend(text, _diagonals(grams[best[i]][i], unique[best[i]], places[best[i]]), index)
+    known = {n: [seen[n][np.searchsorted(unique[n], g)] for g in hashes[n]] for n in LADDER}
+    sharing = [found for i in range(len(texts)) if (found := _longest_known(i, {n: known[n][i] for n in LADDER}))]
+    longest: dict[int, tuple[int, int, int]] = {}
+    for some in _groups(sharing):
+        longest |= _Search(texts, some, hashes, unique).run(index, tables)
+    spans = []
+    for i in range(len(texts)):
+        length, start, place = longest.get(i, (0, 0, 0))
+        story = int(np.searchsorted(index.starts, place, side="right")) - 1 if length else None
         shares = [float(known[n][i].mean()) if len(known[n][i]) else 0.0 for n in (4, 8)]
-        found.append(Span(*span, *shares))
-    return found
+        spans.append(Span(length, start, story, *shares))
+    return spans
 
 
-def _grams(numbers: np.ndarray, n: int) -> np.ndarray:
-    hashes, length = mixed(numbers), 1
-    while length < n:
-        hashes = join_grams(hashes[:-length], hashes[length:], length) if len(hashes) > length else hashes[:0]
-        length *= 2
-    return hashes
+def _longest_known(number: int, known: dict[int, np.ndarray]) -> _Text | None:
+    n = max((n for n in LADDER if known[n].any()), default=0)
+    if not n:
+        return None
+    # In a row of k neighbours that are known, a run from the first of them has at most n + k - 1 words.
+    ends = np.flatnonzero(~np.append(known[n], False))
+    places = np.flatnonzero(known[n])
+    limits = n + ends[np.searchsorted(ends, places)] - places - 1
+    return _Text(number, n, places, limits if n == LADDER[-1] else np.minimum(limits, 2 * n - 1))
 
 
-class _Table:
-    """Rows of a sorted list of hashes, found by their first bits: `np.searchsorted` takes many times as long."""
-
-    def __init__(self, hashes: np.ndarray):
-        self.hashes = hashes
-        self.shift = np.uint64(64 - _BUCKET_BITS)
-        borders = np.arange((1 << _BUCKET_BITS) + 1, dtype=np.uint64)
-        self.starts = np.searchsorted(hashes >> self.shift, borders).astype(np.int32)
-
-    def look_up(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of these hashes are listed, by place, and their rows."""
-        buckets = hashes >> self.shift
-        rows, ends = self.starts[buckets], self.starts[buckets + np.uint64(1)]
-        left = np.flatnonzero(rows < ends)
-        found_places, found_rows = [], []
-        step = 0
-        while len(left):
-            tried = rows[left] + step
-            hit = self.hashes[tried] == hashes[left]
-            found_places.append(left[hit])
-            found_rows.append(tried[hit])
-            step += 1
-            left = left[~hit & (tried + 1 < ends[left])]
-        if not found_places:
-            return left, left
-        places = np.concatenate(found_places)
-        order = np.argsort(places, kind="stable")
-        return places[order], np.concatenate(found_rows)[order]
+def _groups(texts: Sequence[_Text]) -> Iterator[list[_Text]]:
+    """The texts in groups that are searched for in one scan each."""
+    group, size = [], 0
+    for text in texts:
+        lengths = int((text.limits - text.n).sum())
+        if group and size + lengths > _LENGTHS_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(text)
+        size += lengths
+    if group:
+        yield group
 
 
-Found = dict[int, tuple[np.ndarray, np.ndarray]]  # n: places in the index where an n-gram of the texts stands, its row
+class _Search:
+    """One scan for all stretches of some texts that are longer than their longest known n-grams."""
 
+    def __init__(self, texts: Sequence[np.ndarray], some: Sequence[_Text], hashes: dict, unique: dict):
+        self.some = some
+        # By level: how long a run from an n-gram can be, 0 where nobody asks, and the first place where it stands.
+        self.limits = {n: np.zeros(len(unique[n]), np.int64) for n in sorted({text.n for text in some})}
+        self.firsts = {n: np.full(len(unique[n]), -1) for n in self.limits}
+        self.rows, parts = [], []
+        for text in some:
+            rows = np.searchsorted(unique[text.n], hashes[text.n][text.number][text.places])
+            np.maximum.at(self.limits[text.n], rows, text.limits)
+            self.rows.append(rows)
+            parts.append(_stretches(text, Hashes(texts[text.number])))
+        # Of each stretch its text, start and length, those of one start together, the shorter first.
+        self.owners, self.starts, self.lengths, every = map(np.concatenate, zip(*parts, strict=True))
+        distinct, self.entries = np.unique(every, return_inverse=True)
+        self.table, self.places = Table(distinct), np.full(len(distinct), -1)
 
-def _scan(index: WordIndex, tables: dict[int, _Table]) -> Iterator[tuple[int, Found]]:
-    """(first place, what was found) of the index, chunk by chunk, in its order."""
+    def run(self, index: WordIndex, tables: dict[int, Table]) -> dict[int, tuple[int, int, int]]:
+        """By text: length of its longest run, its start there, and the first place in the index found for it."""
+        overlap = max(LADDER[-1], *(int(limit.max()) for limit in self.limits.values()))
+        for first, found in scan(index, tables, self._look, overlap, "Longest runs"):
+            for known, rows, places in found:
+                new = known[rows] < 0
+                known[rows[new]] = places[new] + first
+        reached = self._with_beginnings()
+        best = {text.number: (text.n, int(text.places[0]), int(self.firsts[text.n][rows[0]])) for text, rows in zip(self.some, self.rows, strict=True)}
+        longer = np.flatnonzero(reached >= 0)
+        for i in longer[np.lexsort((-self.starts[longer], self.lengths[longer]))]:
+            best[int(self.owners[i])] = int(self.lengths[i]), int(self.starts[i]), int(reached[i])
+        return best
 
-    def look(start: int) -> tuple[int, Found]:
-        return start, _look_through(index.read_words(start, _CHUNK + LADDER[-1] - 1), tables)
-
-    jobs = range(0, len(index.numbers), _CHUNK)
-    yield from tqdm(
-        _side_by_side(look, jobs), total=len(jobs), desc="Shared spans", unit=" chunks", disable=not sys.stderr.isatty()
-    )
-
-
-def _look_through(numbers: np.ndarray, tables: dict[int, _Table]) -> Found:
-    """All n-grams of the texts that begin within a chunk; n-grams that it cuts off are the next chunk's."""
-    hashes, length = mixed(numbers), 1
-    while length < LADDER[0]:
-        hashes = join_grams(hashes[:-length], hashes[length:], length) if len(hashes) > length else hashes[:0]
-        length *= 2
-    places, rows = tables[length].look_up(hashes)
-    found = {length: (places, rows)}
-    for length in LADDER[:-1]:
-        here = np.zeros(len(numbers) + length, bool)
-        here[places] = True
-        places = places[here[places + length]]
-        longer = join_grams(hashes[places], hashes[places + length], length)
-        hits, rows = tables[2 * length].look_up(longer)
-        places = places[hits]
-        hashes[places] = longer[hits]
-        found[2 * length] = places, rows
-    return {n: (places[places < _CHUNK], rows[places < _CHUNK]) for n, (places, rows) in found.items()}
-
-
-def _side_by_side(work: Callable, jobs: Iterable) -> Iterator:
-    """Results in the order of the jobs, on a thread a core (numpy lets threads run), few of them waiting at a time."""
-    workers = os.cpu_count() or 1
-    waiting: deque = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for job in jobs:
-            waiting.append(pool.submit(work, job))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _places(
-    index: WordIndex, tables: dict[int, _Table], wanted: dict[int, np.ndarray]
-) -> dict[int, dict[int, np.ndarray]]:
-    """For each wanted n-gram, by its row, the places where it stands in the index, the first `_PLACES` of them."""
-    counts = {n: np.zeros(len(mask), np.int64) for n, mask in wanted.items() if mask.any()}
-    kept: dict[int, list] = {n: [] for n in counts}
-    for start, found in _scan(index, tables):
-        for n in kept:
+    def _look(self, numbers: np.ndarray, found: Found) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What a chunk adds: (where it is to be noted, rows there, places in the chunk)."""
+        hashes, news = None, []
+        for n, limits in self.limits.items():
             places, rows = found[n]
-            mine = wanted[n][rows] & (counts[n][rows] < _PLACES)
-            np.add.at(counts[n], rows[mine], 1)
-            kept[n].append((rows[mine], places[mine] + start))
-    return {n: _by_row(parts) for n, parts in kept.items()}
+            wanted = limits[rows] > 0
+            places, rows = places[wanted], rows[wanted]
+            fresh = np.flatnonzero(self.firsts[n][rows] < 0)
+            distinct, where = np.unique(rows[fresh], return_index=True)
+            news.append((self.firsts[n], distinct, places[fresh[where]]))
+            further = np.minimum(limits[rows], len(numbers) - places) > n
+            if further.any():
+                hashes = hashes or Hashes(numbers)
+                places, most = places[further], np.minimum(limits[rows], len(numbers) - places)[further]
+                entries = self._longest(hashes, places, n, most)
+                distinct, where = np.unique(entries, return_index=True)
+                news.append((self.places, distinct[distinct >= 0], places[where[distinct >= 0]]))
+        return news
+
+    def _longest(self, hashes: Hashes, places: np.ndarray, n: int, most: np.ndarray) -> np.ndarray:
+        """The row of the longest listed stretch from each place on, -1 where none is longer than n."""
+        low, high, entries = np.full(len(places), n), most.copy(), np.full(len(places), -1)
+        while len(open_ := np.flatnonzero(low < high)):
+            middle = (low[open_] + high[open_] + 1) // 2
+            hits, rows = self.table.look_up(hashes.of(places[open_], middle))
+            missed = np.ones(len(open_), bool)
+            missed[hits] = False
+            low[open_[hits]], entries[open_[hits]] = middle[hits], rows
+            high[open_[missed]] = middle[missed] - 1
+        return entries
+
+    def _with_beginnings(self) -> np.ndarray:
+        """For each stretch a place where it stands, or -1: where a longer one stands, so does what it begins with."""
+        for _ in range(2):  # once to pass places on to what a stretch begins with, once to read what others passed on
+            reached = self.places[self.entries]
+            order = np.arange(len(reached))
+            following = np.minimum.accumulate(np.where(reached >= 0, order, len(reached))[::-1])[::-1]
+            following = np.minimum(following, len(reached) - 1)
+            same = (self.owners[following] == self.owners) & (self.starts[following] == self.starts)
+            reached = np.where(same, reached[following], -1)
+            known = reached >= 0
+            self.places[self.entries[known]] = reached[known]
+        return self.places[self.entries]
 
 
-def _by_row(parts: list[tuple[np.ndarray, np.ndarray]]) -> dict[int, np.ndarray]:
-    if not parts:
-        return {}
-    rows, places = map(np.concatenate, zip(*parts, strict=True))
-    order = np.argsort(rows, kind="stable")
-    values, firsts = np.unique(rows[order], return_index=True)
-    groups = np.split(places[order], firsts[1:])
-    return {int(row): group[:_PLACES] for row, group in zip(values, groups, strict=True)}
-
-
-def _diagonals(grams: np.ndarray, wanted: np.ndarray, places: dict[int, np.ndarray]) -> np.ndarray:
-    """Differences between place in the index and place in the text, those with the most shared n-grams first."""
-    rows = np.searchsorted(wanted, grams)
-    rows[rows == len(wanted)] = 0
-    hits = [places[int(row)] - i for i, row in enumerate(rows) if wanted[row] == grams[i] and int(row) in places]
-    values, counts = np.unique(np.concatenate(hits), return_counts=True)
-    return values[np.argsort(-counts, kind="stable")][:64]
-
-
-def _extend(text: np.ndarray, diagonals: np.ndarray, index: WordIndex) -> tuple[int, int, int]:
-    """The longest run of equal words along any of the diagonals: length, start in the text, story."""
-    best = (0, 0, 0)
-    for diagonal in diagonals:
-        low = max(0, -int(diagonal))
-        high = min(len(text), len(index.numbers) - int(diagonal))
-        equal = text[low:high] == index.numbers[low + diagonal : high + diagonal]
-        breaks = np.flatnonzero(np.concatenate([[True], ~equal, [True]]))
-        runs = np.diff(breaks) - 1
-        longest = int(runs.argmax())
-        if runs[longest] > best[0]:
-            start = low + int(breaks[longest])
-            story = int(np.searchsorted(index.starts, start + diagonal, side="right")) - 1
-            best = (int(runs[longest]), start, story)
-    return best
+def _stretches(text: _Text, hashes: Hashes) -> tuple[np.ndarray, ...]:
+    """Text, start, length and hash of all that can be shared beyond n words."""
+    counts = text.limits - text.n
+    starts = np.repeat(text.places, counts)
+    lengths = text.n + 1 + np.arange(len(starts)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.full(len(starts), text.number), starts, lengths, hashes.of(starts, lengths)

@@ -1,7 +1,7 @@
 """A corpus as word numbers on disk, with a MinHash sketch of every story: what the memorisation check searches.
 
-2,000,000 stories of 200 words take 1.6 GB of words and 0.5 GB of sketches, read through memory maps, and are built in
-one pass with a process a core.
+2,000,000 stories of 200 words take 1.6 GB of words and 0.5 GB of sketches, and are built in one pass with a process a
+core.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from evaluation.text import words
 BINS = 64  # values in a sketch
 EMPTY = np.uint32(0xFFFFFFFF)
 SHINGLE = 3  # words
-_BASE = np.uint64(0x9E3779B97F4A7C15)
+GRAM_BASE = np.uint64(0x9E3779B97F4A7C15)
 _WORDS, _SKETCHES = "words.bin", "sketches.bin"
 _STORIES_A_JOB = 2000
 _MOST_KNOWN = 500_000  # tokens a process remembers
@@ -34,17 +34,18 @@ _MOST_KNOWN = 500_000  # tokens a process remembers
 
 @dataclass(frozen=True)
 class WordIndex:
-    """`numbers` (n,) uint32 words with a 0 before each story, `starts` (stories + 1,), `sketches` (stories, BINS)."""
+    """The words as uint32 with a 0 before each story, `size` of them, and a sketch of BINS values a story, in files.
 
-    numbers: np.ndarray
+    `starts` (stories + 1,) are the places of the zeros. Files are read, not mapped: what is mapped counts as memory in use.
+    """
+
     starts: np.ndarray
-    sketches: np.ndarray
     vocabulary: dict[int, str]
     source: str
     folder: Path
 
     def read_words(self, start: int, count: int) -> np.ndarray:
-        """Up to `count` word numbers from `start` on, for scans: what is read through the map counts as memory in use."""
+        """Up to `count` word numbers from `start` on."""
         return np.fromfile(self.folder / _WORDS, np.uint32, count, offset=start * 4)
 
     def read_sketches(self, start: int, count: int) -> np.ndarray:
@@ -54,31 +55,53 @@ class WordIndex:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    @property
+    def size(self) -> int:
+        """Words of all stories, and a 0 for each."""
+        return int(self.starts[-1])
+
+    def numbers(self, story: int) -> np.ndarray:
+        """The word numbers of a story."""
+        first = int(self.starts[story]) + 1
+        return self.read_words(first, int(self.starts[story + 1]) - first)
+
     def words(self, story: int) -> list[str]:
         """The words of a story, in lower case and without punctuation."""
-        return [self.vocabulary[int(n)] for n in self.numbers[self.starts[story] + 1 : self.starts[story + 1]]]
+        return [self.vocabulary[int(n)] for n in self.numbers(story)]
 
 
 def open_index(folder: Path) -> WordIndex:
-    """Open an index through memory maps. Raises UserError when it is not whole."""
+    """Open an index. Raises UserError when it is not whole."""
     try:
         meta = json.loads((folder / "meta.json").read_text("utf-8"))
         pairs = (line.split("\t") for line in (folder / "vocabulary.tsv").read_text("utf-8").splitlines())
-        return WordIndex(
-            np.memmap(folder / _WORDS, np.uint32, "r"),
-            np.load(folder / "starts.npy"),
-            np.memmap(folder / _SKETCHES, np.uint32, "r").reshape(-1, BINS),
-            {int(number): word for number, word in pairs},
-            meta["source"],
-            folder,
+        index = WordIndex(
+            np.load(folder / "starts.npy"), {int(number): word for number, word in pairs}, meta["source"], folder
         )
+        sizes = (folder / _WORDS).stat().st_size, (folder / _SKETCHES).stat().st_size
+        if sizes != (4 * index.size, 4 * BINS * len(index)):
+            raise ValueError("its files are not of one length")
+        return index
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder} holds no whole index ({error}); delete it and build it again.") from None
 
 
+def index_of(source: Path, folder: Path, column: str = "story") -> WordIndex:
+    """The index of a corpus in a folder, built where there is none or the corpus has changed since."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        meta = {}
+    if (meta.get("files"), meta.get("column")) == (_state(source), column):
+        return open_index(folder)
+    if folder.exists() and not (folder / "starts.npy").exists():
+        raise UserError(f"{folder} is no index of stories; name another folder with --index.")
+    return build_index(source, folder, column)
+
+
 def build_index(source: Path, folder: Path, column: str = "story", workers: int | None = None) -> WordIndex:
     """Index a JSONL or Parquet file, or a folder of them, into `folder`; the folder appears when it is whole."""
-    workers = workers or os.cpu_count() or 1
+    workers, state = workers or os.cpu_count() or 1, _state(source)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -107,7 +130,8 @@ def build_index(source: Path, folder: Path, column: str = "story", workers: int 
     with writing(partial / "vocabulary.tsv") as file:
         file.writelines(f"{number}\t{word}\n" for number, word in vocabulary.items())
     with writing(partial / "meta.json") as file:
-        json.dump({"source": str(source), "column": column, "stories": int(sum(map(len, lengths)))}, file)
+        facts = {"source": str(source), "column": column, "stories": int(sum(map(len, lengths))), "files": state}
+        json.dump(facts, file)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return open_index(folder)
@@ -124,7 +148,7 @@ def _number(word: str) -> int:
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
     """Word numbers spread over 64 bits (splitmix64), so that sums of them are good hashes."""
-    x = numbers.astype(np.uint64) + _BASE
+    x = numbers.astype(np.uint64) + GRAM_BASE
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -132,7 +156,7 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 
 def join_grams(first: np.ndarray, second: np.ndarray, second_length: int) -> np.ndarray:
     """Hashes of n-grams followed by m-grams, from the hashes of both; arithmetic is modulo 2^64."""
-    power = pow(int(_BASE), second_length, 1 << 64)
+    power = pow(int(GRAM_BASE), second_length, 1 << 64)
     return first * np.uint64(power) + second
 
 
@@ -194,11 +218,20 @@ def _text_of(line: bytes, column: str) -> str:
     return row[column] or ""
 
 
-def _batches(source: Path, column: str) -> Iterator[Sequence]:
+def _files(source: Path) -> list[Path]:
     files = sorted(p for p in source.rglob("*") if p.suffix in {".jsonl", ".parquet"}) if source.is_dir() else [source]
     if not files or not files[0].exists():
         raise UserError(f"There is no corpus at {source}; give a JSONL or Parquet file, or a folder of them.")
-    for file in files:
+    return files
+
+
+def _state(source: Path) -> list[list]:
+    """By which a corpus that has changed is told from one that has not."""
+    return [[str(file), (facts := file.stat()).st_size, facts.st_mtime_ns] for file in _files(source)]
+
+
+def _batches(source: Path, column: str) -> Iterator[Sequence]:
+    for file in _files(source):
         if file.suffix == ".parquet":
             import pyarrow.parquet
 

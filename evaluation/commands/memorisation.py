@@ -10,7 +10,7 @@ from backend.files import writing
 from evaluation.completions import read_completions
 from evaluation.memorisation import check, summary, with_bert_scores
 from evaluation.quick_table import as_text
-from evaluation.word_index import build_index, open_index
+from evaluation.word_index import index_of
 
 
 @click.command()
@@ -40,10 +40,10 @@ def memorisation(
     language: str | None,
     out: Path | None,
 ) -> None:
-    """Longest shared span and nearest training story of every completion. The index is built once and used again."""
+    """Longest shared span and nearest training story of every completion. The index is built once for a corpus as it stands."""
     completions = [item for path in files for item in read_completions(path, language)]
     folder = folder or corpus.with_name(corpus.name + ".index")
-    index = open_index(folder) if folder.exists() else build_index(corpus, folder, column)
+    index = index_of(corpus, folder, column)
     rows = check(completions, index)
     if bert:
         rows = with_bert_scores(rows, completions, bert)

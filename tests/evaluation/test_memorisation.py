@@ -8,12 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from backend.errors import UserError
+from evaluation import spans
 from evaluation.__main__ import evaluation
 from evaluation.nearest import nearest_stories
 from evaluation.similarity import similarity
 from evaluation.spans import longest_spans
 from evaluation.text import words
-from evaluation.word_index import build_index, number_words, open_index
+from evaluation.word_index import build_index, index_of, number_words, open_index
 from tests.evaluation.stories import told
 
 
@@ -43,12 +44,10 @@ def indexed(tmp_path_factory):
 def longest_common_run(text, stories):
     best = 0
     for story in stories:
-        for i in range(len(text)):
-            for j in range(len(story)):
-                k = 0
-                while i + k < len(text) and j + k < len(story) and text[i + k] == story[j + k]:
-                    k += 1
-                best = max(best, k)
+        before = [0] * (len(story) + 1)
+        for word in text:
+            before = [0, *(before[j] + 1 if word == story[j] else 0 for j in range(len(story)))]
+            best = max(best, *before)
     return best
 
 
@@ -66,6 +65,26 @@ def test_spans_are_as_long_as_a_plain_search_finds(indexed):
         story = dice.choice([s for s in stories if len(s) >= 30])
         start = dice.randrange(len(story) - length + 1)
         texts.append(["नया"] * 5 + story[start : start + length] + ["अलग"] * 5)
+    for text, span in zip(texts, longest_spans([number_words(t) for t in texts], index), strict=True):
+        assert span.length == longest_common_run(text, stories)
+        assert " ".join(text[span.start : span.start + span.length]) in " ".join(stories[span.story])
+
+
+@pytest.mark.parametrize("at_once", [spans._LENGTHS_AT_ONCE, 50])
+def test_spans_are_exact_where_runs_come_often_and_texts_are_copied_whole(tmp_path, monkeypatch, at_once):
+    """Few words, so that every run stands in many places, some of them longer than the longest n-gram of the ladder."""
+    monkeypatch.setattr(spans, "_LENGTHS_AT_ONCE", at_once)
+    dice = random.Random(5)
+    stories = [[dice.choice("कखग") * 2 for _ in range(dice.choice([20, 60, 300]))] for _ in range(12)]
+    refrain = stories[3][:9]
+    for story in stories[::2]:
+        story[5:14] = refrain
+    source = tmp_path / "stories.jsonl"
+    source.write_text("".join(json.dumps({"story": " ".join(s)}) + "\n" for s in stories), "utf-8")
+    index = build_index(source, tmp_path / "index", workers=1)
+    long = next(s for s in stories if len(s) == 300)
+    texts = [[dice.choice("कखग") * 2 for _ in range(30)] for _ in range(12)]
+    texts += [[*refrain, "नया", *refrain], long, [*long[20:290], "नया"], long[:130] + long[200:290]]
     for text, span in zip(texts, longest_spans([number_words(t) for t in texts], index), strict=True):
         assert span.length == longest_common_run(text, stories)
         assert " ".join(text[span.start : span.start + span.length]) in " ".join(stories[span.story])
@@ -117,6 +136,19 @@ def test_command_over_a_parquet_corpus(tmp_path):
     assert done.exit_code == 0
     (row,) = json.loads(Path(tmp_path / "m.json").read_text("utf-8"))["rows"]
     assert row["verbatim"] and row["nearest"] == 7 and row["longest_span"] == len(words(stories[7]))
+
+
+def test_an_index_is_used_again_until_its_corpus_changes(tmp_path):
+    corpus, folder = tmp_path / "corpus.jsonl", tmp_path / "index"
+    corpus.write_text('{"story": "एक दिन"}\n', "utf-8")
+    index_of(corpus, folder)
+    built = (folder / "meta.json").stat().st_mtime_ns
+    assert len(index_of(corpus, folder)) == 1 and (folder / "meta.json").stat().st_mtime_ns == built
+    corpus.write_text('{"story": "एक दिन"}\n{"story": "दो दिन"}\n', "utf-8")
+    assert index_of(corpus, folder).words(1) == ["दो", "दिन"]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="is no index"):
+        index_of(corpus, tmp_path / "mine")
 
 
 def test_similarity_measures_read_indic_scripts():

@@ -68,3 +68,10 @@ def test_a_wrong_file_is_told_by_row(tmp_path, text, complaint):
     (tmp_path / "x.json").write_text(text, "utf-8")
     with pytest.raises(UserError, match=complaint):
         read_ratings(tmp_path / "x.json")
+
+
+def test_a_line_separator_within_a_story_ends_no_row(tmp_path):
+    row = {"opening": "एक", "completion": " दिन\u2028वह\x85गया।", "model": "m", "language": "hindi"}
+    (tmp_path / "c.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\r\n", "utf-8")
+    (found,) = read_completions(tmp_path / "c.jsonl")
+    assert found.completion == row["completion"]
