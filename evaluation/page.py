@@ -47,7 +47,8 @@ def number(value: float | None, digits: int = 2) -> str:
     """A count as it is, anything else rounded; a dash for None."""
     if value is None:
         return "–"
-    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+    # What rounds to 0 has no sign.
+    return str(value) if isinstance(value, int) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def p_value(value: float) -> str:

@@ -48,20 +48,25 @@ def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
             axes.plot([low, high], [place, place], color="#4468a8", linewidth=2)
             axes.plot([mean], [place], "o", color="#4468a8")
         axes.set_yticks(range(len(ordered)), [_short(model["model"]) for model in ordered])
+        axes.set_ylim(-0.6, len(ordered) - 0.4)
         axes.set_xlabel(f"{criterion}, mean and 95 % interval")
         return as_svg(figure)
 
 
 def distributions(by_model: dict[str, dict[str, Sequence[int]]]) -> str:
-    """How often each grade was given: a row a model, a column a criterion."""
+    """How often each grade was given: a row a model, a column a criterion, all on one scale."""
+    shares = {
+        model: {name: np.array(counts, float) / max(sum(counts), 1) for name, counts in by_criterion.items()}
+        for model, by_criterion in by_model.items()
+    }
+    highest = max((share.max() for by_criterion in shares.values() for share in by_criterion.values()), default=1.0)
     with rc_context(_STYLE):
         figure = Figure(figsize=(9, 0.7 + 0.75 * len(by_model)), layout="constrained")
         grid = figure.subplots(len(by_model), len(CRITERIA), sharex=True, squeeze=False)
-        for row, (model, by_criterion) in zip(grid, by_model.items(), strict=True):
+        for row, (model, by_criterion) in zip(grid, shares.items(), strict=True):
             for axes, name in zip(row, CRITERIA, strict=True):
-                counts = np.array(by_criterion[name], float)
-                axes.bar(range(1, 11), counts / max(counts.sum(), 1), width=0.85, color="#4468a8")
-                axes.set_ylim(0, 1)
+                axes.bar(range(1, 11), by_criterion[name], width=0.85, color="#4468a8")
+                axes.set_ylim(0, 1.05 * max(highest, 0.01))
                 axes.set_yticks([])
             row[0].set_ylabel(_wrapped(model), rotation=0, ha="right", va="center", fontsize="small")
         for axes, name in zip(grid[0], CRITERIA, strict=True):

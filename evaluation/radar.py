@@ -37,7 +37,7 @@ def radar(scores: Mapping[str, Mapping[str, Sequence[float]]], labels: Mapping[s
         for place, (name, colour) in enumerate(zip(scores, _COLOURS * len(scores), strict=False)):
             y = _SIZE + 16 * place + 8
             parts.append(f'<circle cx="14" cy="{y - 4}" r="5" fill="{colour}"/>')
-            parts.append(f'<text x="26" y="{y}" font-size="12" fill="currentColor">{escape(name)}</text>')
+            parts.append(f'<text x="26" y="{y}" font-size="12" fill="currentColor">{escape(_short(name))}</text>')
         height += 16 * len(scores) + 8
     alternative = "; ".join(
         f"{name}: " + ", ".join(f"{c} {v[c][0]:.1f}" for c in CRITERIA) for name, v in scores.items()
@@ -65,3 +65,8 @@ def _ring(grade: int) -> str:
         f'<path d="{_outline([grade] * len(CRITERIA))}" fill="none" stroke="currentColor" stroke-opacity=".2"/>'
         f'<text x="{x + 3:.1f}" y="{y - 2:.1f}" font-size="10" fill="currentColor" fill-opacity=".6">{grade}</text>'
     )
+
+
+def _short(name: str, most: int = 58) -> str:
+    """As much of a name as the legend has room for: names of one sweep differ at their ends."""
+    return name if len(name) <= most else "…" + name[1 - most :]

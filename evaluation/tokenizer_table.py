@@ -50,25 +50,36 @@ def as_markdown(rows: list[TokenizerMeasures]) -> str:
 
 
 def plot(rows: list[TokenizerMeasures], path: Path) -> None:
-    """Tokens a word and MorphScore by tokenizer, one colour a language, as SVG."""
+    """Measures by tokenizer as points, one colour a language, as SVG; bits a byte with their spread over seeds."""
     from matplotlib.figure import Figure
 
     measures = {key: SHOWN[key] for key in ("fertility", "renyi_efficiency", "morph_score", "trained_bits_per_byte")}
     measures = {key: title for key, title in measures.items() if any(getattr(row, key) is not None for row in rows)}
     names, languages = (list(dict.fromkeys(getattr(row, key) for row in rows)) for key in ("tokenizer", "language"))
-    figure = Figure(figsize=(11, 1.2 + 0.35 * len(names)), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, len(measures), sharey=True), measures.items(), strict=True):
-        for shift, language in enumerate(languages):
-            found = [(names.index(row.tokenizer), getattr(row, key)) for row in rows if row.language == language]
-            found = [(place + 0.8 * shift / len(languages), value) for place, value in found if value is not None]
-            axes.barh(
-                [place for place, _ in found], [value for _, value in found], 0.8 / len(languages), label=language
-            )
+    figure = Figure(figsize=(11, 1.5 + 0.35 * len(names)), layout="constrained")
+    for axes, (key, title) in zip(figure.subplots(1, len(measures), sharey=True, squeeze=False)[0], measures.items(), strict=True):
+        for place, language in enumerate(languages):
+            shift = 0.5 * ((place + 0.5) / len(languages) - 0.5)
+            found = [row for row in rows if row.language == language and getattr(row, key) is not None]
+            spread = [row.trained_spread or 0.0 for row in found] if key == "trained_bits_per_byte" else None
+            heights = [names.index(row.tokenizer) + shift for row in found]
+            axes.errorbar([getattr(row, key) for row in found], heights, xerr=spread, fmt="o", capsize=3, label=language)
         axes.set_title(title)
-    figure.axes[0].set_yticks(range(len(names)), [Path(name).name or name for name in names])
-    figure.axes[-1].legend(fontsize="small")
+        axes.grid(axis="y", alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    first = figure.axes[0]
+    first.set_yticks(range(len(names)), [_short(name) for name in names])
+    first.set_ylim(len(names) - 0.5, -0.5)
+    if len(languages) > 1:
+        figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=len(languages))
     with writing(path, "wb") as file:
         figure.savefig(file, format="svg")
+
+
+def _short(name: str, most: int = 36) -> str:
+    """A name's end, which tells one path from another; a dollar sign would start mathematics in matplotlib."""
+    name = name.removesuffix("/tokenizer.json").replace("$", r"\$")
+    return name if len(name) <= most else "…" + name[1 - most :]
 
 
 def _cell(value: float | None) -> str:
