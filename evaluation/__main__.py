@@ -20,6 +20,7 @@ COMMANDS = {
     "memorisation": "memorisation",
     "tokenizers": "tokenizers",
     "weights": "weights",
+    "bits": "bits",
 }
 
 

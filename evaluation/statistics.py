@@ -52,7 +52,7 @@ def mean_intervals(
     present = ~np.isnan(values)
     sums = _by_cluster(np.where(present, values, 0.0), index)
     counts = _by_cluster(present.astype(float), index)
-    return _bootstrap_ratio(sums, counts, level, n_bootstrap, seed)
+    return ratio_intervals(sums, counts, level, n_bootstrap, seed)
 
 
 def compare_models(
@@ -111,7 +111,35 @@ def paired_intervals(
 ) -> Intervals:
     """Bootstrap intervals of the column means of per-opening differences (G, P); NaN where a pair lacks an opening."""
     present = ~np.isnan(differences)
-    return _bootstrap_ratio(np.where(present, differences, 0.0), present.astype(float), level, n_bootstrap, seed)
+    return ratio_intervals(np.where(present, differences, 0.0), present.astype(float), level, n_bootstrap, seed)
+
+
+def ratio_intervals(
+    sums: np.ndarray, counts: np.ndarray, level: float = 0.95, n_bootstrap: int = 10_000, seed: int = 0
+) -> Intervals:
+    """Sum of `sums` over sum of `counts`, both (G, K), with intervals over clusters drawn with replacement."""
+    groups = len(sums)
+    with np.errstate(invalid="ignore"):
+        mean = sums.sum(0) / np.where(counts.sum(0) > 0, counts.sum(0), np.nan)
+    dice, even = np.random.default_rng(seed), (counts == counts[:, :1]).all() if groups else True
+    # Columns that lack nothing share one denominator, which halves the work.
+    denominators = counts[:, :1] if even else counts
+    drawn = np.empty((n_bootstrap, sums.shape[1]))
+    for start in range(0, n_bootstrap, _CHUNK):
+        rows = min(_CHUNK, n_bootstrap - start)
+        picks = dice.integers(0, groups, (rows, groups)) + np.arange(rows)[:, None] * groups
+        weights = np.bincount(picks.ravel(), minlength=rows * groups).reshape(rows, groups).astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn[start : start + rows] = (weights @ sums) / (weights @ denominators)
+    clusters = (counts > 0).sum(0)
+    low, high = np.full(sums.shape[1], np.nan), np.full(sums.shape[1], np.nan)
+    for n in np.unique(clusters):
+        if n < 2:
+            continue
+        tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - level) / 2, n - 1))
+        columns = clusters == n
+        low[columns], high[columns] = np.nanquantile(drawn[:, columns], [tail, 1 - tail], axis=0)
+    return Intervals(mean, low, high, clusters)
 
 
 def sign_flip_test(differences: np.ndarray, n_permutations: int = 10_000, seed: int = 0) -> np.ndarray:
@@ -175,32 +203,6 @@ def _by_cluster(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     sums = np.zeros((index.max(initial=-1) + 1, values.shape[1]))
     np.add.at(sums, index, values)
     return sums
-
-
-def _bootstrap_ratio(sums: np.ndarray, counts: np.ndarray, level: float, n_bootstrap: int, seed: int) -> Intervals:
-    """Intervals of sums/counts over clusters drawn with replacement; sums and counts are (G, K)."""
-    groups = len(sums)
-    with np.errstate(invalid="ignore"):
-        mean = sums.sum(0) / np.where(counts.sum(0) > 0, counts.sum(0), np.nan)
-    dice, even = np.random.default_rng(seed), (counts == counts[:, :1]).all() if groups else True
-    # Columns that lack nothing share one denominator, which halves the work.
-    denominators = counts[:, :1] if even else counts
-    drawn = np.empty((n_bootstrap, sums.shape[1]))
-    for start in range(0, n_bootstrap, _CHUNK):
-        rows = min(_CHUNK, n_bootstrap - start)
-        picks = dice.integers(0, groups, (rows, groups)) + np.arange(rows)[:, None] * groups
-        weights = np.bincount(picks.ravel(), minlength=rows * groups).reshape(rows, groups).astype(float)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drawn[start : start + rows] = (weights @ sums) / (weights @ denominators)
-    clusters = (counts > 0).sum(0)
-    low, high = np.full(sums.shape[1], np.nan), np.full(sums.shape[1], np.nan)
-    for n in np.unique(clusters):
-        if n < 2:
-            continue
-        tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - level) / 2, n - 1))
-        columns = clusters == n
-        low[columns], high[columns] = np.nanquantile(drawn[:, columns], [tail, 1 - tail], axis=0)
-    return Intervals(mean, low, high, clusters)
 
 
 def _nan_std(values: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import BOS, EOS
 from backend.tokenizer import Tokenizer as StoryTokenizer
+from evaluation.corpus import state_of
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "trainer" / "configs" / "demo.yaml"
@@ -50,10 +51,8 @@ def trained_bits_per_byte(
 
 
 def _fingerprint(tokenizer: Tokenizer, dataset: Path, column: str) -> str:
-    with open(dataset, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"\n{column}\n{tokenizer.to_str()}".encode())
-    return digest.hexdigest()[:16]
+    facts = json.dumps([state_of(dataset), column, tokenizer.to_str()])
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def _trained(tokens: Path, run: Path, steps: int, seed: int) -> float:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.files import writing
+from evaluation.corpus import files_of, read_texts, state_of
 from evaluation.text import words
 
 BINS = 64  # values in a sketch
@@ -92,7 +93,7 @@ def index_of(source: Path, folder: Path, column: str = "story") -> WordIndex:
         meta = json.loads((folder / "meta.json").read_text("utf-8"))
     except (OSError, ValueError):
         meta = {}
-    if (meta.get("files"), meta.get("column")) == (_state(source), column):
+    if (meta.get("files"), meta.get("column")) == (state_of(source), column):
         return open_index(folder)
     if folder.exists() and not (folder / "starts.npy").exists():
         raise UserError(f"{folder} is no index of stories; name another folder with --index.")
@@ -101,7 +102,7 @@ def index_of(source: Path, folder: Path, column: str = "story") -> WordIndex:
 
 def build_index(source: Path, folder: Path, column: str = "story", workers: int | None = None) -> WordIndex:
     """Index a JSONL or Parquet file, or a folder of them, into `folder`; the folder appears when it is whole."""
-    workers, state = workers or os.cpu_count() or 1, _state(source)
+    workers, state = workers or os.cpu_count() or 1, state_of(source)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -210,33 +211,27 @@ def _index_batch(column: str, batch: Sequence) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _text_of(line: bytes, column: str) -> str:
-    row = json.loads(line)
-    if column not in row:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        raise UserError(f"The corpus has a line that is not JSON: {line[:80].decode(errors='replace')!r}.") from None
+    if not isinstance(row, dict) or column not in row:
         raise UserError(
-            f"A row of the corpus has no column '{column}'; it has {', '.join(row)}. Name it with --column."
+            f"A row of the corpus has no column '{column}'; it has {', '.join(map(str, row))[:200]}. Name it with --column."
         )
-    return row[column] or ""
-
-
-def _files(source: Path) -> list[Path]:
-    files = sorted(p for p in source.rglob("*") if p.suffix in {".jsonl", ".parquet"}) if source.is_dir() else [source]
-    if not files or not files[0].exists():
-        raise UserError(f"There is no corpus at {source}; give a JSONL or Parquet file, or a folder of them.")
-    return files
-
-
-def _state(source: Path) -> list[list]:
-    """By which a corpus that has changed is told from one that has not."""
-    return [[str(file), (facts := file.stat()).st_size, facts.st_mtime_ns] for file in _files(source)]
+    return str(row[column] or "")
 
 
 def _batches(source: Path, column: str) -> Iterator[Sequence]:
-    for file in _files(source):
+    for file in files_of(source):
         if file.suffix == ".parquet":
             import pyarrow.parquet
 
             for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_STORIES_A_JOB, columns=[column]):
                 yield [text or "" for text in batch.column(0).to_pylist()]
+        elif file.suffix == ".json":
+            texts = read_texts(file, column)
+            yield from (texts[first : first + _STORIES_A_JOB] for first in range(0, len(texts), _STORIES_A_JOB))
         else:
             with open(file, "rb") as lines:
                 rows = (line for line in lines if line.strip())

@@ -12,7 +12,8 @@ from backend.llm.options import Choice
 from backend.slm.catalog import resolve
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
-from evaluation.completions import Completion, read_rows
+from evaluation.completions import Completion
+from evaluation.corpus import read_texts
 from evaluation.damage import KINDS
 from evaluation.judging import judge_completions
 from evaluation.ladder import Rung, as_text, build_ladder, climb, judge_scores, quick_scores
@@ -21,14 +22,14 @@ from evaluation.quick_check import LABEL
 from evaluation.rubrics import RUBRICS
 from evaluation.text import as_language
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_CORPUS = click.Path(exists=True, path_type=Path)
 _TOLD = 200  # stories taken from the storyteller where there is no file of real ones
 
 
 @click.command()
 @click.argument("language")
-@click.option("--stories", type=_FILE, help="JSONL of good stories  [default: the language's own, else the storyteller's]")
-@click.option("--foreign", type=_FILE, help="JSONL of stories in another language  [default: the storyteller's]")
+@click.option("--stories", type=_CORPUS, help="good stories: JSON, JSONL, Parquet or a folder  [default: the language's own, else the storyteller's]")
+@click.option("--foreign", type=_CORPUS, help="the same in another language  [default: the storyteller's]")
 @click.option("--column", default="story", show_default=True)
 @click.option("--count", default=30, show_default=True, type=click.IntRange(min=5), help="stories to damage")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="of damage, again for each  [default: all]")
@@ -57,8 +58,8 @@ def ladder(
     if panel and not journal:
         raise UserError("Judges' answers are kept in a journal; name one with --journal.")
     language = as_language(language)
-    good = _texts(stories, column) if stories else _own_stories(language)
-    other = _texts(foreign, column) if foreign else _told("hindi" if language.name == "english" else "english")
+    good = read_texts(stories, column) if stories else _own_stories(language)
+    other = read_texts(foreign, column) if foreign else _told("hindi" if language.name == "english" else "english")
     damaged = build_ladder(good, other, language, count, seed, kinds or tuple(KINDS))
     if panel:
         ratings = judge_completions(damaged, panel, rubric, 1, journal)
@@ -90,17 +91,10 @@ def _of_reference(reference: str, language: Language, damaged: list[Completion])
     return {"judge": f"−bits per byte under {model.name}", "language": language.name, "rungs": rungs}
 
 
-def _texts(path: Path, column: str) -> list[str]:
-    texts = [str(row.get(column) or "") for row in read_rows(path)]
-    if not any(texts):
-        raise UserError(f"{path} has no text in a column '{column}'; name it with --column.")
-    return texts
-
-
 def _own_stories(language: Language) -> list[str]:
     """The language folder's whole stories, or the storyteller's where it has none."""
     path = language.folder / "stories.jsonl"
-    return _texts(path, "story") if path.exists() else _told(language.name)
+    return read_texts(path, "story") if path.exists() else _told(language.name)
 
 
 def _told(language: str) -> list[str]:

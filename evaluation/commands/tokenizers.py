@@ -12,7 +12,7 @@ from tqdm import tqdm
 from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import train_tokenizer
-from evaluation.completions import read_rows
+from evaluation.corpus import read_texts
 from evaluation.foreign_tokenizers import load_any
 from evaluation.text import as_language
 from evaluation.tokenizer_measures import measure_tokenizer
@@ -28,7 +28,7 @@ from evaluation.tokenizer_training import trained_bits_per_byte
     multiple=True,
     required=True,
     metavar="LANGUAGE=FILE",
-    help="stories to measure on; may be given several times",
+    help="stories to measure on: JSON, JSONL, Parquet or a folder of them; may be given several times",
 )
 @click.option("--column", default="story", show_default=True)
 @click.option(
@@ -77,7 +77,7 @@ def tokenizers(
         if not path:
             raise UserError(f"'{text}' is not a dataset; give LANGUAGE=FILE, such as hindi=stories.jsonl.")
         language = as_language(language).name
-        stories = [str(row.get(column) or "") for row in read_rows(Path(path))]
+        stories = read_texts(Path(path), column)
         held_out = stories[1::2] if sizes and len(stories) > 1 else stories
         trained = {f"own BPE {size}": train_tokenizer(stories[::2], size).backend for size in sizes}
         table = morphology / f"{language}.csv" if morphology and (morphology / f"{language}.csv").exists() else None

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from backend.errors import UserError
 from evaluation import spans
 from evaluation.__main__ import evaluation
+from evaluation.corpus import read_texts
 from evaluation.nearest import nearest_stories
 from evaluation.similarity import similarity
 from evaluation.spans import longest_spans
@@ -157,3 +158,24 @@ def test_similarity_measures_read_indic_scripts():
     half = similarity("एक बिल्ली छत पर सो गई।", "एक बिल्ली छत पर बैठी थी।")
     assert 0.3 < half.rouge_l < 0.9 and 0.3 < half.chrf < 0.9
     assert similarity("", "कुछ").rouge_l == 0
+
+
+@pytest.mark.parametrize(("line", "said"), [("no json", "not JSON"), ("[1]", "no column"), ('{"text": "x"}', "--column")])
+def test_a_corpus_that_is_none_is_told(tmp_path, line, said):
+    (tmp_path / "c.jsonl").write_text(line + "\n", "utf-8")
+    with pytest.raises(UserError, match=said):
+        build_index(tmp_path / "c.jsonl", tmp_path / "index", workers=1)
+
+
+def test_an_export_s_folder_and_the_paper_s_list_are_corpora_too(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "export" / "data").mkdir(parents=True)
+    pq.write_table(pa.table({"story": ["एक दिन", "", None]}), tmp_path / "export" / "data" / "train-0.parquet")
+    (tmp_path / "export" / "facts.jsonl").write_text('{"seed": 0}\n')
+    assert read_texts(tmp_path / "export", "story") == ["एक दिन"]
+    (tmp_path / "list.json").write_text(json.dumps([{"story": "दो दिन"}]), "utf-8")
+    assert index_of(tmp_path / "list.json", tmp_path / "index").words(0) == ["दो", "दिन"]
+    with pytest.raises(UserError, match="--column"):
+        read_texts(tmp_path / "export", "text")
