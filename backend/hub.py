@@ -87,30 +87,38 @@ def _download(repo: str, kind: str, revision: str | None, patterns: list[str]) -
 
 
 _uploads: ThreadPoolExecutor | None = None
-_waiting: tuple[Future, Path] | None = None
+_waiting: tuple[Future, Path, str | None] | None = None
 
 
-def push_in_background(folder: Path, repo: str, message: str) -> None:
-    """Send a checkpoint to `last-checkpoint/` of a private model repository while training goes on.
+def push_in_background(folder: Path, repo: str, message: str, into: str | None = _LAST_CHECKPOINT) -> None:
+    """Send a checkpoint to `last-checkpoint/` of a private model repository, or a model to its root (None), meanwhile.
 
-    One goes at a time, and of those that wait the newest alone. The process ends when the last has arrived; what fails
-    is said on stderr and stops nothing.
+    One goes at a time, and of those that wait for the same place the newest alone. What fails is said on stderr and
+    stops nothing. `await_pushes` before the process ends, for a dying interpreter starts none of the client's threads.
     """
     global _uploads, _waiting
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()  # training has a bar of its own
-    if _waiting and _waiting[0].cancel():
+    if _waiting and _waiting[2] == into and _waiting[0].cancel():
         shutil.rmtree(_waiting[1], ignore_errors=True)
     _uploads = _uploads or ThreadPoolExecutor(1, "push")
     copy = _linked(folder)
-    _waiting = (_uploads.submit(_push, copy, repo, message), copy)
+    _waiting = (_uploads.submit(_push, copy, repo, message, into), copy, into)
 
 
-def _push(copy: Path, repo: str, message: str) -> None:
+def await_pushes() -> None:
+    """Return when the last push has arrived or failed."""
+    global _uploads
+    if _uploads:
+        _uploads.shutdown()
+        _uploads = None
+
+
+def _push(copy: Path, repo: str, message: str, into: str | None) -> None:
     try:
-        upload_folder(copy, repo, "model", message=message, into=_LAST_CHECKPOINT)
-    except UserError as error:
+        upload_folder(copy, repo, "model", message=message, into=into)
+    except Exception as error:  # nobody waits for it: it would be lost
         print(f"'{message}' was not pushed: {error}", file=sys.stderr)
     finally:
         shutil.rmtree(copy, ignore_errors=True)

@@ -9,10 +9,12 @@ kept in `out/ablations` and not made again; delete it to start anew.
 import json
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from bench.claim import tell
@@ -33,11 +35,42 @@ def small_embeddings(model: nn.Module) -> None:
     nn.init.normal_(model.model.embed_tokens.weight, std=0.02)
 
 
+def large_embeddings(model: nn.Module) -> None:
+    """Embeddings as PyTorch draws them."""
+    nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
+
+
 def no_zeros(model: nn.Module) -> None:
     """The last matrix of each block and the head drawn at 0.02, as GPT-2's are, instead of zero."""
     for parameter in model.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.02)
+
+
+def with_z_loss(model: nn.Module) -> None:
+    """10^-4 of the squared logarithm of the softmax's denominator added to the loss (de Brébisson and Vincent 2016)."""
+
+    def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        learnt = targets >= 0
+        penalty = (logits.logsumexp(-1)[learnt] ** 2).mean()
+        return F.cross_entropy(logits, targets) + 1e-4 * penalty
+
+    _replace(model, lambda logits: logits, loss_of)
+
+
+def with_soft_capping(model: nn.Module) -> None:
+    """Logits held within ±15 by a hyperbolic tangent, as Gemma 2 and modded-nanogpt do."""
+    _replace(model, lambda logits: 15 * torch.tanh(logits / 15), F.cross_entropy)
+
+
+def _replace(model: nn.Module, change: Callable, loss_of: Callable) -> None:
+    logits_of = model.forward
+
+    def forward(ids, targets=None, documents=None):
+        logits = change(logits_of(ids, None, documents).float())
+        return logits if targets is None else loss_of(logits.flatten(0, 1), targets.flatten())
+
+    model.forward = forward
 
 
 CHANGES = {
@@ -46,12 +79,19 @@ CHANGES = {
     "AdamW alone, learning rate 0.003": {"optimizer": "adamw", "learning_rate": 0.003},
     "AdamW alone, learning rate 0.01": {"optimizer": "adamw", "learning_rate": 0.01},
     "no QK-norm": {"alter": without_qk_norm},
+    "z-loss": {"alter": with_z_loss},
+    "logits capped softly at 15": {"alter": with_soft_capping},
     "tied head": {"tie_embeddings": True},
+    "tied head, learning rate 0.004": {"tie_embeddings": True, "learning_rate": 0.004},
     "embeddings drawn at 0.02": {"alter": small_embeddings},
+    "embeddings drawn at 1": {"alter": large_embeddings},
     "no matrix zero at first": {"alter": no_zeros},
     "cosine schedule": {"schedule": "cosine"},
     "decay over the last fifth": {"decay_share": 0.2},
     "no warm-up": {"warmup_steps": 0},
+    "no weight decay": {"weight_decay": 0.0},
+    "gradients not clipped": {"max_gradient_norm": 1e9},
+    "matrix learning rate 0.02": {"matrix_learning_rate": 0.02},
     "Newton-Schulz in 3 steps": {"newton_schulz_steps": 3},
     "float32": {"mixed_precision": "no"},
     "whole stories, attention within each": {"whole_documents": True, "document_attention": True},
@@ -96,10 +136,11 @@ def _spread(values: list[float], sign: str) -> str:
 @click.option("--text", type=click.Choice(["shared", "storyteller"]), default="shared", show_default=True)
 @click.option("--steps", default=80, show_default=True)
 @click.option("--seeds", default=3, show_default=True)
-def main(quick: bool, text: str, steps: int, seeds: int) -> None:
+@click.option("--without", multiple=True, type=click.Choice([*CHANGES][1:]), help="a choice to leave out; may be given again")
+def main(quick: bool, text: str, steps: int, seeds: int, without: tuple[str, ...]) -> None:
     """Print the table and the claim."""
     torch.set_num_threads(1)
-    changes = CHANGES
+    changes = {name: change for name, change in CHANGES.items() if name not in without}
     if quick:
         steps, seeds, changes = 20, 1, {name: CHANGES[name] for name in QUICK}
     with tempfile.TemporaryDirectory() as name:

@@ -28,6 +28,7 @@ from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from trainer.config import TrainConfig
 from trainer.data import Rows
+from trainer.memory import keep_freed_memory
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.prepare import write_tokens
 from trainer.train import build_model
@@ -40,7 +41,7 @@ OURS = {
     "tie_embeddings": False, "whole_documents": False, "document_attention": False, "warmup_steps": 5,
 }  # fmt: skip
 SPRINT = {"adam_beta1": 0.7, "muon_momentum": 0.85}  # shorter memories, for a run of so few steps
-OUR_STEPS = (14, 16, 18, 20, 22, 25, 30, 35, 40, 50, 60, 75)  # tried in turn, each a run of its own, until one is good enough
+OUR_STEPS = (16, 18, 20, 22, 23, 24, 25, 27, 30, 35, 40, 50, 60, 75)  # tried in turn, each a run of its own, until one is good enough
 KEPT = Path(__file__).resolve().parent.parent / "out" / "time_to_loss"
 
 
@@ -192,6 +193,7 @@ def main(quick: bool, nanogpt: str | None, rates: tuple[float, ...]) -> None:
             found.append(json.loads(kept.read_text("utf-8")))
             print(f"{peer}, learning rate {rate} | {STEPS} | {found[-1][0]:.3f} | {found[-1][1]:.1f}", flush=True)
         goal, peer_seconds = min(found)
+        keep_freed_memory()  # as train.py does
         for steps in OUR_STEPS:
             loss, seconds = race_us(folder, steps, **SPRINT)
             print(f"ours | {steps} | {loss:.3f} | {seconds:.1f}", flush=True)

@@ -1,6 +1,7 @@
 """The model card of an export, written from the run itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.config import TrainConfig
@@ -44,12 +45,32 @@ From bos alone, at temperature 0.8 and top_k 15, cut after 100 tokens.
 """
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What the machine takes: money an hour, watts, and grams of CO2 that a kWh of them stands for; 0 is not told."""
+
+    price: float = 0.0
+    watts: float = 0.0
+    grams: float = 0.0
+
+    def of(self, hours: float) -> str:
+        """What so many hours took, as it follows their number."""
+        told, energy = "", hours * self.watts / 1000
+        if self.price:
+            told += f", {hours * self.price:.2f} at {self.price:g} an hour"
+        if self.watts:
+            told += f", {energy:.3g} kWh at {self.watts:g} W"
+            if self.grams:
+                told += f", {energy * self.grams:.3g} g of CO2 at {self.grams:g} g a kWh"
+        return told
+
+
 def model_card(
-    config: TrainConfig, meta: dict, checkpoint: Path, name: str, languages: Sequence[str] = (), price: float = 0.0
+    config: TrainConfig, meta: dict, checkpoint: Path, name: str, languages: Sequence[str] = (), costs: Costs | None = None
 ) -> str:
     """Markdown of the card, from the config, the tokens' meta and the run's metrics.
 
-    `languages` are ISO codes; `price` is that of an hour of the whole machine, 0 to leave the cost out.
+    `languages` are ISO codes.
     """
     metrics = checkpoint.parent / "metrics.jsonl"
     rows = read_metrics(metrics) if metrics.exists() else []
@@ -62,7 +83,7 @@ def model_card(
         name=name,
         init=f"| begun from | the weights of `{config.init_from}` |\n" if config.init_from else "",
         devices=last.get("devices", "a machine that the run did not note"),
-        cost=f", {hours * price:.2f} at {price:g} an hour" if price else "",
+        cost=(costs or Costs()).of(hours),
         language=f"language: [{', '.join(languages)}]\n" if languages else "",
         millions=count_parameters(config, meta["vocab_size"])["total"] / 1e6,
         vocab_size=meta["vocab_size"],

@@ -22,10 +22,11 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 def save_checkpoint(
     out: Path, step: int, model: nn.Module, optimizers: list[Optimizer], config: TrainConfig, best: float,
-    seconds: float, writes: bool = True,
+    seconds: float, rows: int, writes: bool = True,
 ) -> Path:  # fmt: skip
     """Write `checkpoint-step` under a temporary name, flush it to disk, rename it. Returns its path.
 
+    `rows` is the position in the data, right whatever the batch was and will be.
     Of several processes all take part, since shards are put together, and the one that `writes` writes.
     """
     folder = out / f"checkpoint-{step}"
@@ -34,6 +35,7 @@ def save_checkpoint(
         "step": step,
         "best": best,
         "seconds": seconds,
+        "rows": rows,
         "optimizers": [whole_state(optimizer) for optimizer in optimizers],
         "rng": torch.get_rng_state(),
     }
@@ -92,7 +94,7 @@ def load_weights(model: nn.Module, folder: Path) -> None:
 
 
 def load_state(folder: Path, optimizers: list[Optimizer]) -> dict:
-    """Restore optimizers and dice from a checkpoint; returns its step, best loss and seconds.
+    """Restore optimizers and dice from a checkpoint; returns its step, best loss, seconds and, of newer ones, rows.
 
     Raises UserError for a state that is damaged or of another optimizer.
     """

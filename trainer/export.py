@@ -18,7 +18,7 @@ from backend.files import writing
 from backend.languages import load_language
 from backend.slm.gguf import FORMATS, write_gguf
 from backend.tokenizer import load_tokenizer
-from trainer.card import model_card
+from trainer.card import Costs, model_card
 from trainer.checkpoint import best_checkpoint, newest_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.data import read_meta
@@ -26,12 +26,12 @@ from trainer.data import read_meta
 
 def export(
     checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = (), gguf: str = "F16",
-    name: str = "", price: float = 0.0,
+    name: str = "", costs: Costs | None = None,
 ) -> Path:  # fmt: skip
     """Write config, bf16 weights, tokenizer, card and `model.gguf` to `out`. `checkpoint` may be a run's folder.
 
     `languages` go into the card, from which the app learns what the model writes, and so do its `name`, which is that
-    of `out` unless given, and the cost at `price` an hour. `gguf` is F16, Q8_0, or none.
+    of `out` unless given, and what the training cost. `gguf` is F16, Q8_0, or none.
     """
     codes = [load_language(name).code for name in languages]
     checkpoint = newest_checkpoint(checkpoint)
@@ -48,7 +48,7 @@ def export(
     _write_json(temporary / "config.json", model_config(config, meta))
     generation = {"bos_token_id": meta["bos_id"], "eos_token_id": meta["eos_id"], "do_sample": True}
     _write_json(temporary / "generation_config.json", generation | {"temperature": 0.6, "top_k": 15})
-    (temporary / "README.md").write_text(model_card(config, meta, checkpoint, name or out.name, codes, price), "utf-8")
+    (temporary / "README.md").write_text(model_card(config, meta, checkpoint, name or out.name, codes, costs), "utf-8")
     curves = checkpoint.parent / "curves.png"
     if curves.exists():
         shutil.copy(curves, temporary / "curves.png")
@@ -98,17 +98,20 @@ def _write_json(path: Path, value: dict) -> None:
 @click.option("--gguf", type=click.Choice([*FORMATS, "none"]), default="F16", show_default=True, help="for llama.cpp and the like")
 @click.option("--best", is_flag=True, help="of a run: the checkpoint of the lowest validation loss, not the newest")
 @click.option("--price", type=float, default=0.0, help="of an hour of the machine, for the card's line of costs")
+@click.option("--watts", type=float, default=0.0, help="that the machine draws, for the energy on the card")
+@click.option("--carbon", type=float, default=0.0, help="grams of CO2 a kWh where it stands, for the card")
 @click.option("--push", help="ORG/NAME on the Hub")
 def main(
     checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], gguf: str, best: bool, price: float,
-    push: str | None,
+    watts: float, carbon: float, push: str | None,
 ) -> None:  # fmt: skip
     """Export a checkpoint, or the newest of a run, as a Hugging Face model folder."""
     if best:
         checkpoint = best_checkpoint(checkpoint)
     if out.exists() and not (out / "config.json").exists():
         raise UserError(f"{out} exists and is no model folder; choose another --out, nothing was written.")
-    click.echo(f"{export(checkpoint, out, data, languages, gguf, price=price)} is a model folder of transformers.")
+    costs = Costs(price, watts, carbon)
+    click.echo(f"{export(checkpoint, out, data, languages, gguf, costs=costs)} is a model folder of transformers.")
     if push:
         from backend.hub import upload_folder
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from backend.command_line import run
 from backend.errors import UserError
+from backend.hub import await_pushes, download_checkpoint, push_in_background
 from backend.tokenizer import load_tokenizer
 from trainer.checkpoint import (
     checkpoints,
@@ -32,28 +33,17 @@ from trainer.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
-from trainer.config import TrainConfig, load_config
+from trainer.config import TrainConfig, load_config, save_config
 from trainer.data import Rows, ahead
 from trainer.export import export
+from trainer.memory import keep_freed_memory
 from trainer.model import StoryModel
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.parallel import shard, sharding_is_asked_for
 from trainer.plan import describe, device_name
+from trainer.stopping import Stop
+from trainer.throughput import throughput
 from trainer.watch import Metrics, check_tracker, draw_curves, sample_stories
-
-
-class _Stop:
-    """Turns SIGTERM and Ctrl-C into a wish that the loop reads between two steps."""
-
-    def __init__(self):
-        self.signal: int | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._wish)
-
-    def _wish(self, number, _frame) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
 
 
 def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
@@ -70,7 +60,8 @@ def train(config: TrainConfig) -> bool:
     # accelerate's launcher leaves one thread a process, whatever the number of cores.
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0)) // processes))
-    stop = _Stop()
+    keep_freed_memory()
+    stop = Stop()
     sharded = sharding_is_asked_for()
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available(), log_with=config.trackers or None,
@@ -88,7 +79,8 @@ def train(config: TrainConfig) -> bool:
     model.to(accelerator.device)
 
     # Resume: weights before the wrapping, optimizers after their making.
-    step, best, seconds, resumed = 0, float("inf"), 0.0, None
+    rows_per_step = config.batch_size * config.gradient_accumulation * world
+    step, best, seconds, resumed, first_row = 0, float("inf"), 0.0, None, 0
     if config.resume == "auto":
         resumed = checkpoints(out)[-1] if checkpoints(out) else None
     elif config.resume != "none":
@@ -107,11 +99,13 @@ def train(config: TrainConfig) -> bool:
     if resumed:
         state = load_state(resumed, optimizers)
         step, best, seconds = state["step"], state["best"], state["seconds"]
+        first_row = state.get("rows", step * rows_per_step)
         accelerator.print(f"resuming at step {step} from {resumed}")
 
     if main:
         out.mkdir(parents=True, exist_ok=True)
         drop_unfinished(out)
+        save_config(config, out / "config.yaml")
         metrics = Metrics(out / "metrics.jsonl", step)
     if config.trackers:
         accelerator.init_trackers("tinystories-regional", config=dataclasses.asdict(config))
@@ -121,10 +115,16 @@ def train(config: TrainConfig) -> bool:
         with accelerator.autocast():
             return wrapped(ids, targets, documents if config.document_attention else None)
 
+    first_step = step
+
+    def rows_before(step: int) -> int:
+        """Rows that were learnt before a step, which is not asked of steps before the resumed one."""
+        return first_row + (step - first_step) * rows_per_step
+
     def batches_of(step: int) -> tuple[list, torch.Tensor]:
         """This process's part of a step, and how much each micro-step counts: targets are weighed alike."""
-        first = [(step * config.gradient_accumulation + micro) * world + rank for micro in range(config.gradient_accumulation)]
-        batches = [rows.batch(position * config.batch_size, config.batch_size) for position in first]
+        parts = [micro * world + rank for micro in range(config.gradient_accumulation)]
+        batches = [rows.batch(rows_before(step) + part * config.batch_size, config.batch_size) for part in parts]
         return batches, torch.tensor([float((targets >= 0).sum()) for _, targets, _ in batches], dtype=torch.float64)
 
     def passes_gradients_on(now: bool):
@@ -157,21 +157,21 @@ def train(config: TrainConfig) -> bool:
         return stories
 
     def save() -> None:
-        path = save_checkpoint(out, step, model, optimizers, config, best, seconds, writes=main)
+        path = save_checkpoint(out, step, model, optimizers, config, best, seconds, rows_before(step), writes=main)
         if main:
             drop_old(out, config.keep_checkpoints, config.keep_best)
             draw_curves(out / "metrics.jsonl", out / "curves.png")
-            _push(path, config, step)
+            _push(path, config, f"Step {step}")
         accelerator.wait_for_everyone()
 
     devices = f"{world} x {device_name(accelerator.device)}"
-    tokens_per_step = config.batch_size * config.gradient_accumulation * world * config.block_size
+    tokens_per_step = rows_per_step * config.block_size
     learnt = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
     saved = step if resumed and resumed.parent == out else -1
     progress = tqdm(total=config.max_steps, initial=step, unit=" steps", disable=not (main and sys.stderr.isatty()))
     started = time.perf_counter()
     for batches, targets in ahead(batches_of, step, config.max_steps):
-        if stopped(stop, accelerator):
+        if stop.wished(accelerator):
             break
         set_learning_rates(optimizers, schedule(step, config))
         # Each process's gradient is averaged with the others', so its targets are weighed by all of them.
@@ -189,13 +189,16 @@ def train(config: TrainConfig) -> bool:
         step += 1
         loss_value = float(accelerator.reduce(total, "mean"))
         check_finite(loss_value, step, out)
-        seconds, started = seconds + time.perf_counter() - started, time.perf_counter()
+        passed, started = time.perf_counter() - started, time.perf_counter()
+        seconds += passed
+        tokens = rows_before(step) * config.block_size
         progress.update()
-        row = {"step": step, "tokens": step * tokens_per_step, "loss": loss_value, "seconds": round(seconds, 3)}
+        row = {"step": step, "tokens": tokens, "loss": loss_value, "seconds": round(seconds, 3)}
         row |= {"gradient_norm": float(norm), "learning_rate": optimizers[-1].param_groups[0]["lr"]}
+        row |= throughput(config, meta["vocab_size"], devices, world, tokens_per_step, passed)
         if main:
             metrics.write(**row)
-            progress.set_postfix(loss=f"{loss_value:.3f}", tokens_per_second=f"{step * tokens_per_step / seconds:.0f}")
+            progress.set_postfix(loss=f"{loss_value:.3f}", tokens_per_second=f"{tokens / seconds:.0f}")
         if config.trackers:
             accelerator.log({name: value for name, value in row.items() if name != "step"}, step=step)
 
@@ -208,11 +211,11 @@ def train(config: TrainConfig) -> bool:
             bits_per_byte = val_loss / math.log(2) * learnt / meta["val_bytes"]
             is_best, best = val_loss < best, min(best, val_loss)
             if main:
-                row = {"step": step, "tokens": step * tokens_per_step, "val_loss": val_loss, "seconds": round(seconds, 3)}
+                row = {"step": step, "tokens": tokens, "val_loss": val_loss, "seconds": round(seconds, 3)}
                 metrics.write(**row, bits_per_byte=bits_per_byte, samples=stories, devices=devices)
                 tqdm.write(
                     f"step {step}: val_loss {val_loss:.4f}, bits_per_byte {bits_per_byte:.4f}, "
-                    f"{step * tokens_per_step / seconds:.0f} tokens_per_second"
+                    f"{tokens / seconds:.0f} tokens_per_second"
                 )
             if config.trackers:
                 accelerator.log({"val_loss": val_loss, "bits_per_byte": bits_per_byte}, step=step)
@@ -228,7 +231,9 @@ def train(config: TrainConfig) -> bool:
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
     if config.export and main and step >= config.max_steps:
-        export(out, out / "final", Path(config.data), name=out.name)
+        _push(export(out, out / "final", Path(config.data), name=out.name), config, "The model", whole=True)
+    if config.push_to_hub:
+        await_pushes()
     return step >= config.max_steps
 
 
@@ -238,29 +243,16 @@ def check_finite(loss: float, step: int, out: Path) -> None:
         raise UserError(f"The loss is {loss} at step {step}; lower --learning_rate, and resume from {out}.")
 
 
-def stopped(stop: _Stop, accelerator: Accelerator) -> bool:
-    """Whether any process was told to stop; all agree on it, between the same two steps."""
-    if accelerator.num_processes == 1:
-        return stop.signal is not None
-    wishes = torch.tensor(float(stop.signal or 0), device=accelerator.device)
-    stop.signal = int(accelerator.reduce(wishes, "max")) or None
-    return stop.signal is not None
-
-
 def _fetched(name: str) -> Path:
     """A local folder as it is; of a Hub id the checkpoint that was pushed there last, or else its model."""
     if Path(name).exists():
         return Path(name)
-    from backend.hub import download_checkpoint
-
     return download_checkpoint(name)
 
 
-def _push(path: Path, config: TrainConfig, step: int) -> None:
+def _push(path: Path, config: TrainConfig, message: str, whole: bool = False) -> None:
     if config.push_to_hub:
-        from backend.hub import push_in_background
-
-        push_in_background(path, config.push_to_hub, f"Step {step}")
+        push_in_background(path, config.push_to_hub, message, **({"into": None} if whole else {}))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -96,13 +96,14 @@ def test_checkpoints_go_in_the_background_and_may_vanish_meanwhile(hub, tmp_path
     code = """
 import shutil, sys
 from pathlib import Path
-from backend.hub import push_in_background
+from backend.hub import await_pushes, push_in_background
 for step in range(5):
     folder = Path(sys.argv[1]) / f"checkpoint-{step}"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(bytes([step]) * 100_000)
     push_in_background(folder, "org/model", f"Step {step}")
     shutil.rmtree(folder)
+await_pushes()
 """
     environment = os.environ | hub.environment | {"HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_right"}
     (tmp_path / "run").mkdir()

@@ -62,7 +62,8 @@ def train(config) -> bool:
 def rows(run: Path) -> list[dict]:
     """Metrics of a run without the time it took."""
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
-    return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+    of_time = ("seconds", "tokens_per_second")
+    return [{name: value for name, value in json.loads(line).items() if name not in of_time} for line in lines]
 
 
 def environment(**more: str) -> dict[str, str]:

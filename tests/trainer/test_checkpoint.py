@@ -5,7 +5,7 @@ import pytest
 from safetensors.torch import load_file
 
 from backend.errors import UserError
-from tests.trainer.small_runs import call, environment, rows, settings, train
+from tests.trainer.small_runs import SIZES, call, environment, rows, settings, train
 from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint
 from trainer.config import load_config
 from trainer.train import build_model
@@ -71,6 +71,23 @@ def test_resume_from_another_run_and_start_from_its_weights(reference, tokens, c
         first = rows(out)[0]
         assert first["step"] == first_step
         assert first["loss"] < 5.5  # a fresh model is at ln 400 = 6
+
+
+def test_a_run_that_goes_on_with_another_batch_goes_on_in_the_text_where_it_was(tokens, config_file, tmp_path):
+    fields = {"data": tokens, "samples": 0, "export": False, "save_every": 4}
+    for steps, batch in ((4, 2), (6, 4)):
+        assert train(load_config(config_file, settings(**fields, out=tmp_path, max_steps=steps, batch_size=batch)))
+    told = [row["tokens"] // SIZES["block_size"] for row in rows(tmp_path) if "loss" in row]
+    assert told == [2, 4, 6, 8, 12, 16]
+    # The fifth step learns what two steps of the first batch would have learnt.
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "checkpoint-4", other / "checkpoint-4")
+    half = settings(**fields, out=other, max_steps=5, batch_size=2, gradient_accumulation=2, mixed_precision="no")
+    whole = settings(**fields, out=tmp_path, max_steps=5, batch_size=4, mixed_precision="no", resume=tmp_path / "checkpoint-4")
+    for line in (half, whole):
+        assert train(load_config(config_file, line))
+    ours, theirs = (next(row["loss"] for row in rows(run) if row["step"] == 5 and "loss" in row) for run in (other, tmp_path))
+    assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 def test_a_finished_run_is_left_as_it_is(reference, tokens, config_file, tmp_path):

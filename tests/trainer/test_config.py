@@ -6,6 +6,7 @@ from backend.errors import UserError
 from tests.trainer.small_runs import call, settings, train
 from trainer.config import TrainConfig, load_config, save_config
 from trainer.plan import count_parameters
+from trainer.throughput import throughput
 from trainer.train import build_model
 
 
@@ -91,6 +92,15 @@ def test_the_command_ends_with_one_sentence(config_file, tmp_path):
 def test_another_model_than_the_checkpoints_is_refused(reference, tokens, config_file):
     with pytest.raises(UserError, match="does not fit the configured model"):
         train(load_config(config_file, settings(data=tokens, out=reference, hidden_size=64, max_steps=25)))
+
+
+def test_the_share_of_a_gpus_peak_is_told_where_that_is_known():
+    sizes = {"hidden_size": 64, "n_layers": 1, "n_heads": 1, "intermediate_size": 64, "block_size": 10}
+    # Per token 6 times the matrices' and norms' parameters, and attention's 6 * layers * hidden * block.
+    operations = 6 * (7 * 64 * 64 + 5 * 64 + 100 * 64) + 6 * 64 * 10
+    told = throughput(TrainConfig(**sizes), 100, "2 x NVIDIA H100 80GB HBM3", 2, int(989e12 / operations), 1.0)
+    assert told["mfu"] == pytest.approx(0.5, rel=1e-3)
+    assert throughput(TrainConfig(**sizes), 100, "1 x AMD EPYC", 1, 500, 2.0) == {"tokens_per_second": 250.0}
 
 
 @pytest.mark.parametrize("tied", [True, False])

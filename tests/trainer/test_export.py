@@ -12,11 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.slm.engine import load_engine
 from backend.slm.sampling import Sampling
-from tests.trainer.small_runs import settings, train
+from tests.trainer.small_runs import call, settings, train
 from trainer.checkpoint import checkpoints, load_weights
 from trainer.config import load_config
 from trainer.data import read_meta
-from trainer.export import export
 from trainer.plan import device_name
 from trainer.train import build_model
 from trainer.watch import read_metrics
@@ -133,9 +132,10 @@ def test_ctranslate2_converts_the_folder(run, ids, greedy, tmp_path):
 
 
 def test_the_card_says_where_the_model_was_trained_and_what_that_cost(run, tmp_path):
-    export(run, tmp_path / "my-model", price=3600.0)
+    call("export", run, "--out", tmp_path / "my-model", "--price", 3600, "--watts", 3600000, "--carbon", 500)
     card = (tmp_path / "my-model" / "README.md").read_text("utf-8")
     assert "\n# my-model\n" in card
     seconds = read_metrics(run / "metrics.jsonl")[-1]["seconds"]
     assert f"h on 1 x {device_name(torch.device('cpu')).rpartition(',')[0]}" in card
     assert f", {seconds:.2f} at 3600 an hour" in card
+    assert f", {seconds:.3g} kWh at 3.6e+06 W, {500 * seconds:.3g} g of CO2 at 500 g a kWh" in card

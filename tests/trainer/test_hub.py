@@ -26,6 +26,7 @@ def test_a_pushed_run_goes_on_elsewhere_as_if_it_had_stayed(hub, reference, toke
     assert done.returncode == 0, done.stderr
     pushed = hub.repos["org/run"]
     assert {"last-checkpoint/model.safetensors", "last-checkpoint/state.pt", "last-checkpoint/config.yaml"} <= set(pushed)
+    assert {"config.json", "model.safetensors", "model.gguf", "tokenizer.json", "README.md"} <= set(pushed)
     for name in ("model.safetensors", "state.pt"):
         pushed[f"last-checkpoint/{name}"] = (reference / "checkpoint-16" / name).read_bytes()
     there = tmp_path / "there"

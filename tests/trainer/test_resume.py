@@ -4,6 +4,7 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -76,8 +77,21 @@ def test_metrics_of_steps_after_the_checkpoint_are_written_once(reference, token
 
 def test_every_run_leaves_its_config_and_curves(reference):
     assert (reference / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert "hidden_size: 32" in (reference / "checkpoint-24" / "config.yaml").read_text()
+    for folder in (reference, reference / "checkpoint-24"):
+        assert "hidden_size: 32" in (folder / "config.yaml").read_text()
     for line in (reference / "metrics.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         assert {"step", "tokens", "seconds"} <= row.keys()
         assert ("loss" in row) != ("val_loss" in row)
+        assert "val_loss" in row or row["tokens_per_second"] > 0
+
+
+def test_a_launcher_that_is_stopped_stops_its_run_which_saves(tokens, config_file, tmp_path):
+    out = tmp_path / "run"
+    line = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no"]
+    line += ["--dynamo_backend", "no", *command("train", config_file, *settings(data=tokens, out=out, max_steps=100_000, save_every=100_000, eval_every=100_000))[1:]]
+    process = subprocess.Popen([sys.executable, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    wait_for(lambda: steps_in(out) >= 3, process)
+    process.terminate()
+    process.communicate(timeout=120)  # the pipes are closed when the run has ended too
+    assert [folder.name for folder in checkpoints(out)] == [f"checkpoint-{steps_in(out)}"]
