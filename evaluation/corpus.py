@@ -35,13 +35,19 @@ def read_texts(source: Path, column: str) -> list[str]:
 def _texts(file: Path, column: str) -> Iterator[str]:
     if file.suffix != ".parquet":
         return (text for row in read_rows(file) if (text := str(row.get(column) or "").strip()))
+    return (text for batch in parquet_batches(file, column) for value in batch if (text := str(value or "").strip()))
+
+
+def parquet_batches(file: Path, column: str, rows: int = 2000) -> Iterator[list]:
+    """Values of a column, so many rows at a time. Raises UserError for another file, or one without the column."""
     import pyarrow
     import pyarrow.parquet
 
     try:
-        values = pyarrow.parquet.read_table(file, columns=[column]).column(column).to_pylist()
-    except KeyError:
-        return iter(())
+        opened = pyarrow.parquet.ParquetFile(file)
+        if column not in opened.schema_arrow.names:
+            raise UserError(f"{file} has no column '{column}'; it has {', '.join(opened.schema_arrow.names)}. Name it with --column.")
+        for batch in opened.iter_batches(rows, columns=[column]):
+            yield batch.column(0).to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{file} cannot be read ({str(error)[:200]}); give a whole Parquet file.") from None
-    return (text for value in values if (text := str(value or "").strip()))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.files import writing
-from evaluation.corpus import files_of, read_texts, state_of
+from evaluation.corpus import files_of, parquet_batches, read_texts, state_of
 from evaluation.text import words
 
 BINS = 64  # values in a sketch
@@ -225,10 +225,8 @@ def _text_of(line: bytes, column: str) -> str:
 def _batches(source: Path, column: str) -> Iterator[Sequence]:
     for file in files_of(source):
         if file.suffix == ".parquet":
-            import pyarrow.parquet
-
-            for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_STORIES_A_JOB, columns=[column]):
-                yield [text or "" for text in batch.column(0).to_pylist()]
+            for batch in parquet_batches(file, column, _STORIES_A_JOB):
+                yield [text or "" for text in batch]
         elif file.suffix == ".json":
             texts = read_texts(file, column)
             yield from (texts[first : first + _STORIES_A_JOB] for first in range(0, len(texts), _STORIES_A_JOB))
