@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from backend.errors import UserError
+from backend.llm.prices import Price, load_prices, price_of
 from backend.llm.provider import ProviderError
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoints import Endpoint, allowed_endpoints, provider_at
@@ -26,6 +27,10 @@ class EndpointFields:
         if who not in self.endpoints:
             raise UserError(words["endpoint_unknown"])
         return provider_at(self.endpoints[who], key.strip())
+
+    def price(self, who: str) -> Price | None:
+        """Dollars per million tokens of the model that answers there, where the price list knows it."""
+        return price_of(self.endpoints[who].model, load_prices()) if who in self.endpoints else None
 
 
 def failure_html(error: UserError | ProviderError, words: dict) -> str:

@@ -11,19 +11,21 @@ from backend.llm.provider import ProviderError
 from evaluation.completions import Completion
 from evaluation.judge import estimate, questions
 from evaluation.quick_check import quick_check
+from evaluation.ratings import Rating
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields, failure_html
 from spaces.judged import pasted, uploaded
-from spaces.judging import Judging, judge_all
+from spaces.judging import Judging, judge_all, priced
 from spaces.labels import labels
 from spaces.opening_fields import language_field
 from spaces.saving import SAVE_LINES
-from spaces.score_view import checked_html, checked_many, judged_html, judged_many_html
+from spaces.score_view import check_each, checked_html, checked_many, judged_html, judged_many_html
 from spaces.story import message_html
 
 LABEL = "tab_judge"
 _MOST_JUDGED = 300  # stories of one batch for an endpoint
 _MOST_CHECKED = 5000
+_CHECKED_AT_ONCE = 50
 
 
 def build(desk: Desk) -> None:
@@ -66,10 +68,9 @@ def build(desk: Desk) -> None:
                 return
             provider = answers.provider(who, key, words)
             asked = questions([item], [provider.model], rubric, int(repeats))
-            state = Judging(len(asked))
-            yield _progress(state, words), gr.update(visible=True)
+            yield _progress(0, len(asked), words), gr.update(visible=True)
             async for state in judge_all(provider, asked, stopped):
-                yield _progress(state, words), gr.skip()
+                yield _progress(state.done, state.asked, words), gr.skip()
             shown = judged_html(state.ratings, words) if state.ratings else message_html(words["judge_waiting"])
             problems = _problems(state, words)
             yield shown + problems if state.ratings or not problems else problems, hidden
@@ -135,30 +136,42 @@ class _Batch:
         words = labels(page)
         if not stories:
             return gr.skip()
-        if who == OFFLINE:
-            return message_html(words["plan_quick"].format(stories=len(stories)))
-        plan = estimate(questions(stories[:_MOST_JUDGED], [who], rubric, int(repeats)))
-        facts = {"stories": min(len(stories), _MOST_JUDGED), "calls": plan.calls, "tin": plan.input_tokens, "tout": plan.output_tokens}
-        return message_html(words["plan_judge"].format(**facts))
+        offline = who == OFFLINE
+        some = stories[: _MOST_CHECKED if offline else _MOST_JUDGED]
+        left_out = words["first_only"].format(limit=len(some), count=len(stories)) if len(some) < len(stories) else ""
+        if offline:
+            return message_html(f"{words['plan_quick'].format(stories=len(some))} {left_out}".strip())
+        price = self.answers.price(who)
+        plan = estimate(questions(some, [who], rubric, int(repeats)), *((price.input, price.output) if price else ()))
+        said = words["plan_judge"].format(stories=len(some), calls=plan.calls, tin=plan.input_tokens, tout=plan.output_tokens)
+        cost = "" if plan.cost is None else f"≈ ${plan.cost:.{2 if plan.cost >= 0.1 else 4}f}."
+        return message_html(" ".join(part for part in (said, cost, left_out) if part))
 
     async def on_run(self, request: gr.Request, stories, who, key, rubric, repeats, page):
         """Outputs: result, rows, run, stop, save."""
         words, visits = labels(page), self.desk.visits
         stopped, hidden, ready = visits.begin(request.session_hash), gr.update(visible=False), gr.update(interactive=True)
         try:
+            same, busy = (gr.skip(),) * 4, ([], gr.update(interactive=False), gr.update(visible=True), hidden)
             if who == OFFLINE:
-                table, rows = await asyncio.to_thread(checked_many, stories[:_MOST_CHECKED], words)
-                yield table, rows, ready, hidden, gr.update(visible=True)
+                some, checks = stories[:_MOST_CHECKED], []
+                yield _progress(0, len(some), words), *busy
+                while len(checks) < len(some) and not stopped.is_set():
+                    checks += await asyncio.to_thread(check_each, some[len(checks) : len(checks) + _CHECKED_AT_ONCE])
+                    yield _progress(len(checks), len(some), words), *same
+                table, rows = checked_many(some[: len(checks)], checks, words)
+                yield table, rows, ready, hidden, gr.update(visible=bool(rows))
                 return
-            provider = self.answers.provider(who, key, words)
+            provider, price = self.answers.provider(who, key, words), self.answers.price(who)
             asked = questions(stories[:_MOST_JUDGED], [provider.model], rubric, int(repeats))
-            yield _progress(Judging(len(asked)), words), [], gr.update(interactive=False), gr.update(visible=True), hidden
+            yield _progress(0, len(asked), words), *busy
             state = Judging(len(asked))
             async for state in judge_all(provider, asked, stopped):
-                yield _progress(state, words), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-            table = await asyncio.to_thread(judged_many_html, state.ratings, words) if state.ratings else ""
-            rows = [asdict(rating) for rating in state.ratings]
-            yield table + _spent(state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
+                yield _progress(state.done, state.asked, words), *same
+            ratings = [priced(rating, price) for rating in state.ratings]
+            table = await asyncio.to_thread(judged_many_html, ratings, words) if ratings else ""
+            rows = [asdict(rating) for rating in ratings]
+            yield table + _spent(ratings, state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
         except (UserError, ProviderError) as error:
             yield failure_html(error, words), [], ready, hidden, hidden
         finally:
@@ -182,8 +195,8 @@ def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch
         ]  # fmt: skip
         if len(stories) < 2:
             one = stories[0] if stories else Completion("", "", "", desk.default_language)
-            same = gr.skip()
-            return one.language, one.opening, one.completion.strip(), [], same, same, same, gr.Tabs(selected=LABEL)
+            emptied = [], gr.update(interactive=False), ""
+            return one.language, one.opening, one.completion.strip(), *emptied, gr.skip(), gr.Tabs(selected=LABEL)
         said = message_html(words["handed"].format(count=len(stories)))
         first = stories[0].language
         return first, "", "", stories, gr.update(interactive=True), said, gr.update(open=True), gr.Tabs(selected=LABEL)
@@ -192,14 +205,14 @@ def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch
     button.click(receive, [rows, desk.page_language], outputs, **PRIVATE)
 
 
-def _progress(state: Judging, words: dict) -> str:
-    said = words["judging_progress"].format(done=state.done, asked=state.asked)
-    return f'<div class="message hint"><progress value="{state.done}" max="{state.asked}"></progress><br>{said}</div>'
+def _progress(done: int, asked: int, words: dict) -> str:
+    said = words["judging_progress"].format(done=done, asked=asked)
+    return f'<div class="message hint"><progress value="{done}" max="{asked}"></progress><br>{said}</div>'
 
 
-def _spent(state: Judging, words: dict) -> str:
-    tokens_in, tokens_out = (sum(getattr(r, f"{way}_tokens") for r in state.ratings) for way in ("input", "output"))
-    cost = sum(rating.cost for rating in state.ratings)
+def _spent(ratings: list[Rating], state: Judging, words: dict) -> str:
+    tokens_in, tokens_out = (sum(getattr(r, f"{way}_tokens") for r in ratings) for way in ("input", "output"))
+    cost = sum(rating.cost for rating in ratings)
     money = f", ${cost:.4f}" if cost else ""
     return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money)
 

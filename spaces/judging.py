@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from backend.llm.prices import Price
 from backend.llm.provider import Fatal, ProviderError, RateLimited, Transient
 from evaluation.judge import Question, ask
 from evaluation.ratings import Rating
@@ -66,6 +67,13 @@ async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) ->
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
         await provider.close()
+
+
+def priced(rating: Rating, price: Price | None) -> Rating:
+    """The rating with what its tokens cost, where the endpoint did not say it and the price is known."""
+    if rating.cost or price is None:
+        return rating
+    return replace(rating, cost=price.of(rating.input_tokens, rating.output_tokens))
 
 
 class _Pause:

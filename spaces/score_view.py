@@ -62,16 +62,18 @@ def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
 
     from evaluation.statistics import mean_intervals
 
-    by_model: dict[str, list[Rating]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for rating in ratings:
-        by_model[rating.model].append(rating)
+        groups[rating.model, rating.language].append(rating)
+    several = len({language for _, language in groups}) > 1
     shown, rows = {}, []
-    for model, group in sorted(by_model.items()):
+    for (model, language), group in sorted(groups.items()):
         values = np.array([[rating.scores[name] for name in CRITERIA] for rating in group])
         found = mean_intervals(values, [rating.opening for rating in group], n_bootstrap=2000)
-        shown[model] = {name: (found.mean[i], found.low[i], found.high[i]) for i, name in enumerate(CRITERIA)}
-        cells = "".join(f"<td>{mean:.2f}<small>{low:.2f}–{high:.2f}</small></td>" for mean, low, high in shown[model].values())
-        rows.append(f'<tr><th scope="row">{html.escape(model)}</th>{cells}<td>{len(group)}</td></tr>')
+        name = f"{model} · {language}" if several else model
+        shown[name] = {c: (found.mean[i], found.low[i], found.high[i]) for i, c in enumerate(CRITERIA)}
+        cells = "".join(f"<td>{mean:.2f}<small>{low:.2f}–{high:.2f}</small></td>" for mean, low, high in shown[name].values())
+        rows.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}<td>{len(group)}</td></tr>')
     names = words["criteria_choices"]
     head = "".join(f'<th scope="col">{names[name]}</th>' for name in CRITERIA)
     table = (
@@ -81,11 +83,15 @@ def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
     return f'<div class="scroll">{table}</div><p class="note">{words["interval_note"]}</p>{radar(shown, names)}'
 
 
-def checked_many(completions: Sequence[Completion], words: dict) -> tuple[str, list[dict]]:
-    """The quick check of many stories: shares by model and language as a table, and one row a story."""
+def check_each(completions: Sequence[Completion]) -> list[QuickCheck]:
+    """The quick check of each story."""
+    return [quick_check(item.opening, item.completion, item.language, item.finished) for item in completions]
+
+
+def checked_many(completions: Sequence[Completion], checks: Sequence[QuickCheck], words: dict) -> tuple[str, list[dict]]:
+    """Many stories' checks: shares by model and language as a table, and one row a story."""
     rows, groups = [], defaultdict(list)
-    for item in completions:
-        check = quick_check(item.opening, item.completion, item.language, item.finished)
+    for item, check in zip(completions, checks, strict=True):
         kept = {"model": item.model, "language": item.language, "opening": item.opening, "index": item.index}
         rows.append(kept | check.as_dict() | {"completion": item.completion})
         groups[item.model, item.language].append(check)

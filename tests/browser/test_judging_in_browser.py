@@ -95,6 +95,23 @@ def test_a_batch_is_planned_run_stopped_and_saved(page, llm, file, tmp_path):
     assert set(rows[0]["scores"]) == {"context awareness", "completeness", "grammar", "fluency", "creativity", "overall"}
 
 
+def test_more_stories_than_an_endpoint_is_asked_about_are_told_of_and_the_quick_check_takes_them_all(page, llm, tmp_path):
+    rows = [{"opening": f"एक दिन {i}।", "completion": STORY, "model": "m", "language": "hindi", "index": 0} for i in range(301)]
+    many = tmp_path / "many.jsonl"
+    many.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    choose_endpoint(page, llm, KEY)
+    page.one("#batch button").click()
+    page.wait(lambda: page.shown("#upload"))
+    page.one("input[type=file]").send_keys(str(many))
+    page.wait(lambda: WORDS["first_only"].format(limit=300, count=301) in page.one("#batch-result").text)
+    page.choose("#judge-who", WORDS["judge_by_choices"]["offline"])
+    page.wait(lambda: WORDS["plan_quick"].format(stories=301) in page.one("#batch-result").text)
+    page.one("#score-all").click()
+    page.wait(lambda: page.shown("#save-scores"))
+    assert [cell.text for cell in page.all("#batch-result tbody td")][:2] == ["301", "100 %"]
+    assert WORDS["quick"] in page.one("#batch-result").text
+
+
 def test_a_file_that_is_none_is_named_without_the_server_s_folders(page, tmp_path):
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text("no json\n")

@@ -5,11 +5,14 @@ import json
 
 import pytest
 
+from backend.llm.prices import Price
 from backend.llm.provider import Completion, Fatal, RateLimited, Transient
 from evaluation import completions
 from evaluation.judge import questions
 from evaluation.rubrics import CRITERIA
-from spaces.judging import judge_all
+from spaces.judging import judge_all, priced
+from spaces.labels import labels
+from spaces.score_view import judged_many_html
 
 GOOD = json.dumps(dict.fromkeys(CRITERIA, 7))
 
@@ -87,3 +90,18 @@ async def test_stopping_keeps_what_has_come():
             stop.set()
     assert state.stopped
     assert len(state.ratings) == 4
+
+
+def test_a_rating_costs_what_its_tokens_do_unless_the_endpoint_says_it():
+    (question,) = asked(1)
+    rating = question.rating(GOOD, 2_000_000, 1_000_000)
+    assert priced(rating, Price(0.15, 0.60)).cost == pytest.approx(0.90)
+    assert priced(question.rating(GOOD, 10, 10, 0.5), Price(0.15, 0.60)).cost == 0.5
+    assert priced(rating, None).cost == 0
+
+
+def test_stories_of_one_model_in_two_languages_are_no_one_mean():
+    stories = [completions.Completion(f"A {i}", "story.", "m", language, 0) for i in range(3) for language in ("hindi", "english")]
+    ratings = [question.rating(GOOD) for question in questions(stories, ["judge"], "paper", 1)]
+    assert judged_many_html(ratings, labels("english")).count('<th scope="row">m · ') == 2
+    assert '<th scope="row">m</th>' in judged_many_html(ratings[::2], labels("english"))
