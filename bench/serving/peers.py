@@ -63,7 +63,6 @@ class OpenVino(Peer):
     """OpenVINO GenAI's continuous batching by itself, on our graph, its precision left to it."""
 
     packages = ("openvino-genai",)
-    precision = ""
 
     def __init__(self, folder: Path, threads: int, users: int):
         import openvino_genai
@@ -71,8 +70,7 @@ class OpenVino(Peer):
         super().__init__(folder, threads, users)
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.max_num_seqs, scheduler.max_num_batched_tokens, scheduler.num_kv_blocks = users, 2048, users * ROOM // 32
-        hint = {"INFERENCE_PRECISION_HINT": self.precision} if self.precision else {}
-        properties = {"INFERENCE_NUM_THREADS": threads} | hint
+        properties = {"INFERENCE_NUM_THREADS": threads}
         self.pipeline = openvino_genai.ContinuousBatchingPipeline(str(self.path()), scheduler, "CPU", properties)
 
     def path(self) -> Path:
@@ -100,12 +98,6 @@ class OpenVino(Peer):
                 if handle.can_read():
                     ids += [token for output in handle.read().values() for token in output.generated_ids]
         return self.read(told)
-
-
-class OpenVinoExact(OpenVino):
-    """The same at the precision that our engine asks for, at which a story does not depend on its batch."""
-
-    precision = "f32"
 
 
 class OpenVinoGguf(OpenVino):
@@ -231,7 +223,6 @@ PEERS: dict[str, type[Peer]] = {
     "ours": Ours,
     "transformers": Transformers,
     "OpenVINO GenAI": OpenVino,
-    "OpenVINO GenAI f32": OpenVinoExact,
     "OpenVINO GenAI Q8_0 GGUF": OpenVinoGguf,
     "CTranslate2 int8": CTranslate2,
     "llama.cpp Q8_0": LlamaCpp,
