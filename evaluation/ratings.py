@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -105,13 +105,15 @@ def journal_ratings(journal: Journal) -> dict[str, Rating]:
 
 
 def _from_row(path: Path, number: int, row: dict) -> Rating:
-    try:
-        rating = Rating(**row)
-        if set(rating.scores) != set(CRITERIA):
-            raise TypeError(f"scores must be {', '.join(CRITERIA)}")
-    except TypeError as error:
-        raise UserError(f"{path}, row {number}, is no rating ({error}).") from None
-    return rating
+    needed = {field.name: field.default is MISSING for field in fields(Rating)}
+    lacking, unknown = [name for name in needed if needed[name] and name not in row], [name for name in row if name not in needed]
+    if lacking or unknown:
+        what = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(map(str, unknown))[:200]}"
+        raise UserError(f"{path}, row {number}, is no rating, for it {what}; `python -m evaluation judge --out` writes ratings.")
+    scores = row["scores"]
+    if not isinstance(scores, dict) or set(scores) != set(CRITERIA):
+        raise UserError(f"{path}, row {number}, is no rating: its scores must be {', '.join(CRITERIA)}.")
+    return Rating(**row)
 
 
 def _from_paper(path: Path, number: int, row: dict, language: str | None, model: str | None) -> Rating:

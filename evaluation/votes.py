@@ -68,6 +68,8 @@ def voted_stories(path: Path) -> list[Completion]:
 
 def read_grades(path: Path) -> dict[tuple[str, str, int], float]:
     """Mean human grade by (model, opening, index), of JSON lines with these and `overall`. Raises UserError with the row."""
+    if is_journal(path):
+        raise UserError(f"{path} is a database without votes; give the app's votes.sqlite, or JSON lines of grades.")
     grades: dict[tuple[str, str, int], list[float]] = {}
     for number, vote in enumerate(read_rows(path), 1):
         try:

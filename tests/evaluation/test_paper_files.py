@@ -59,7 +59,7 @@ def test_ratings_survive_the_way_to_disk_and_back(ratings_file, tmp_path):
     [
         ("", "holds no ratings"),
         ('[{"ID": "Prompt[1]", "grammar": "9"}]', "row 1"),
-        ('{"grammar": 3}\n', "row 1"),
+        ('{"grammar": 3}\n', "row 1, is no rating, for it lacks model"),
         ("[1, 2]", "row 1"),
         ("{nonsense", ":1 is not JSON"),
     ],
