@@ -4,16 +4,17 @@ import html
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import pyarrow
+import pyarrow.compute as compute
 import yaml
 
 from backend.languages import language_names, load_language
 from backend.llm.journal import JournalView
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_KIND = ("language", "complexity", "provider", "model")
 _INLINE = re.compile(r"([\\`*_\[\]|~$])")
 _AT_THE_START = re.compile(r"^(\s*)([#>+\-=]|\d+(?=[.)]))", re.MULTILINE)
 _PROMPTED = "Short stories for children of 5 to 7 years, each for a prompt of its own, made with TinyStories Regional."
@@ -33,19 +34,21 @@ class Exported:
 
     rows: Counter = field(default_factory=Counter)  # by split
     bytes: Counter = field(default_factory=Counter)  # by split
-    kinds: Counter = field(default_factory=Counter)  # by (language, complexity, provider, model)
+    kinds: Counter = field(default_factory=Counter)  # by the columns of _KIND
     notes: Counter = field(default_factory=Counter)  # by name of a check
     characters: int = 0
     near_duplicates: int = 0
     threshold: float = 0.0
     examples: list[dict] = field(default_factory=list)
 
-    def count(self, split: str, columns: dict[str, list]) -> None:
+    def count(self, split: str, table: pyarrow.Table) -> None:
         """More rows of the dataset."""
-        self.rows[split] += len(columns["story"])
-        self.kinds.update(zip(columns["language"], columns["complexity"], columns["provider"], columns["model"], strict=True))
-        self.notes.update(chain.from_iterable(columns["checks"]))
-        self.characters += sum(map(len, columns["story"]))
+        self.rows[split] += len(table)
+        for row in table.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
+            self.kinds[tuple(row[name] for name in _KIND)] += row["count_all"]
+        for note in compute.value_counts(compute.list_flatten(table["checks"].combine_chunks())).to_pylist():
+            self.notes[note["values"]] += note["counts"]
+        self.characters += compute.sum(compute.utf8_length(table["story"])).as_py()
 
 
 def data_card(name: str, exported: Exported, journal: JournalView, schema: pyarrow.Schema, suffix: str) -> str:

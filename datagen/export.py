@@ -1,26 +1,25 @@
 """`python -m datagen export`: the accepted stories of a journal as a dataset in Parquet or JSON lines, with its card."""
 
 import gzip
-import heapq
 import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 import click
 import numpy as np
 import orjson
 import pyarrow
+import xxhash
 from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.llm.journal import JournalView
 from datagen.data_card import Exported, data_card
 from datagen.near_duplicates import LEAST, NearDuplicates, near_duplicates
-from datagen.rows import chosen, column_batches, row_of, schema_of
+from datagen.rows import schema_of, tables
 from datagen.shards import FORMATS, Shards
 from datagen.split import validation_rows
 
@@ -130,13 +129,13 @@ def _write(
     shards = {split: Shards(folder / "data", split, form, rows_a_file, schema) for split in splits}
     start = 0
     with gzip.open(folder / "near-duplicates.jsonl.gz", "wb", compresslevel=3) as dropped, _bar(None, total, "Writing") as bar:
-        for columns in column_batches(journal, schema):
-            count = len(columns["id"])
+        for table in tables(journal, schema):
+            count = len(table)
             for number in places.dropped(start, count):
-                dropped.write(orjson.dumps(_why(columns, number, places, start)) + b"\n")
+                dropped.write(orjson.dumps(_why(table, number, places, start)) + b"\n")
                 exported.near_duplicates += 1
             for split, numbers in places.of_splits(start, count).items():
-                rows = columns if len(numbers) == count else chosen(columns, numbers)
+                rows = table if len(numbers) == count else table.take(numbers)
                 shards[split].add(rows)
                 exported.count(split, rows)
                 examples = _choose(examples, rows)
@@ -144,26 +143,26 @@ def _write(
             bar.update(count)
     for split in splits:
         exported.bytes[split] = sum(path.stat().st_size for path in shards[split].close())
-    exported.examples = [row for _, _, row in examples]
+    exported.examples = [row for _, row in examples]
     if not exported.near_duplicates:
         (folder / "near-duplicates.jsonl.gz").unlink()
     return exported
 
 
-def _why(columns: dict[str, list], number: int, places: Places, start: int) -> dict:
+def _why(table: pyarrow.Table, number: int, places: Places, start: int) -> dict:
     """What is kept of a story that is dropped."""
     place = start + number
     similarity = round(float(places.found.similarity[place]), 4)
-    of = places.ids[int(places.found.kept[place])]
-    return {"id": columns["id"][number], "reason": "near duplicate", "of": of, "similarity": similarity, "story": columns["story"][number]}
+    of, row = places.ids[int(places.found.kept[place])], table.select(["id", "story"]).slice(number, 1).to_pylist()[0]
+    return {"id": row["id"], "reason": "near duplicate", "of": of, "similarity": similarity, "story": row["story"]}
 
 
-def _choose(examples: list, columns: dict[str, list]) -> list:
-    """(hash, id, row) of those with the least hashes of their ids: a fair sample, and the same each time."""
-    hashes = [blake2b(id_.encode(), digest_size=6).digest() for id_ in columns["id"]]
-    least = heapq.nsmallest(_EXAMPLES, zip(hashes, columns["id"], range(len(hashes)), strict=True))
-    found = [(hash_, id_, row_of(columns, number)) for hash_, id_, number in least]
-    return heapq.nsmallest(_EXAMPLES, [*examples, *found], key=lambda entry: entry[:2])
+def _choose(examples: list, table: pyarrow.Table) -> list:
+    """(hash, row) of those with the least hashes of their ids: a fair sample, and the same each time."""
+    hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, map(str.encode, table["id"].to_pylist())), np.uint64, len(table))
+    least = np.argsort(hashes, kind="stable")[:_EXAMPLES].tolist()
+    found = [(int(hashes[number]), table.slice(number, 1).to_pylist()[0]) for number in least]
+    return sorted([*examples, *found], key=lambda entry: entry[0])[:_EXAMPLES]
 
 
 def _bar(rows: Iterable | None, total: int, what: str) -> tqdm:

@@ -1,4 +1,4 @@
-"""Columns into files of at most so many rows each, named as the Hub names them: train-00000-of-00002.parquet."""
+"""Tables into files of at most so many rows each, named as the Hub names them: train-00000-of-00002.parquet."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -22,10 +22,11 @@ class JsonLines:
     def __init__(self, path: Path, schema: pyarrow.Schema):
         self._file, self._names = open(path, "wb"), schema.names  # noqa: SIM115 (closed by `close`)
 
-    def write(self, columns: dict[str, list]) -> None:
+    def write(self, table: pyarrow.Table) -> None:
         """Append rows."""
-        times = [datetime.fromtimestamp(seconds, UTC) for seconds in columns["created_at"]]
-        rows = zip(*({**columns, "created_at": times}[name] for name in self._names), strict=True)
+        columns = {name: table[name].to_pylist() for name in self._names if name != "created_at"}
+        columns["created_at"] = [datetime.fromtimestamp(seconds, UTC) for seconds in table["created_at"].cast(pyarrow.int64()).to_pylist()]
+        rows = zip(*(columns[name] for name in self._names), strict=True)
         self._file.writelines(orjson.dumps(dict(zip(self._names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
     def close(self) -> None:
@@ -39,7 +40,6 @@ class Parquet:
     suffix = "parquet"
 
     def __init__(self, path: Path, schema: pyarrow.Schema):
-        self._schema = schema
         self._writer = pyarrow.parquet.ParquetWriter(
             path, schema, compression="zstd", compression_level=1, use_dictionary=_REPEATING,
             write_statistics=[name for name in schema.names if name not in _TEXTS],
@@ -47,9 +47,8 @@ class Parquet:
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future | None = None
 
-    def write(self, columns: dict[str, list]) -> None:
+    def write(self, table: pyarrow.Table) -> None:
         """Append rows as a row group."""
-        table = pyarrow.Table.from_arrays([_array(columns[field.name], field.type) for field in self._schema], schema=self._schema)
         if self._writing:
             self._writing.result()
         self._writing = self._thread.submit(self._writer.write_table, table)
@@ -71,20 +70,19 @@ class Shards:
     def __init__(self, folder: Path, split: str, form: str, rows_a_file: int, schema: pyarrow.Schema = SCHEMA, group: int = 10_000):
         self._folder, self._split, self._form, self._schema = folder, split, FORMATS[form], schema
         self._rows_a_file, self._group = rows_a_file, group
-        self._waiting: dict[str, list] = {name: [] for name in schema.names}
+        self._waiting = schema.empty_table()
         self._files: list[Path] = []
         self._file, self._in_file = None, 0
 
-    def add(self, columns: dict[str, list]) -> None:
-        """More rows, with all columns of the schema."""
-        for name, column in self._waiting.items():
-            column += columns[name]
-        while len(self._waiting["id"]) >= min(self._group, self._rows_a_file - self._in_file):
+    def add(self, table: pyarrow.Table) -> None:
+        """More rows, with the columns of the schema."""
+        self._waiting = pyarrow.concat_tables([self._waiting, table])
+        while len(self._waiting) >= min(self._group, self._rows_a_file - self._in_file):
             self._flush()
 
     def close(self) -> list[Path]:
         """Write what is left and return the files."""
-        while self._waiting["id"]:
+        while len(self._waiting):
             self._flush()
         self._end_file()
         named = []
@@ -98,10 +96,9 @@ class Shards:
             path = self._folder / f"{self._split}-{len(self._files):05}.{self._form.suffix}"
             self._files.append(path)
             self._file, self._in_file = self._form(path, self._schema), 0
-        count = min(self._group, self._rows_a_file - self._in_file, len(self._waiting["id"]))
-        group = {name: column[:count] for name, column in self._waiting.items()}
-        self._waiting = {name: column[count:] for name, column in self._waiting.items()}
-        self._file.write(group)
+        count = min(self._group, self._rows_a_file - self._in_file, len(self._waiting))
+        self._file.write(self._waiting.slice(0, count))
+        self._waiting = self._waiting.slice(count)
         self._in_file += count
         if self._in_file == self._rows_a_file:
             self._end_file()
@@ -110,9 +107,3 @@ class Shards:
         if self._file is not None:
             self._file.close()
             self._file, self._in_file = None, 0
-
-
-def _array(values: list, kind: pyarrow.DataType) -> pyarrow.Array:
-    if pyarrow.types.is_timestamp(kind):
-        return pyarrow.array(values, pyarrow.int64()).cast(kind)
-    return pyarrow.array(values, kind)

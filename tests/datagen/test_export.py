@@ -34,6 +34,12 @@ def exported(journal, out, *options) -> dict[str, list[dict]]:
     return splits
 
 
+def test_every_row_tells_the_prompt_that_was_asked(journal, tmp_path):
+    asked = {prompt.id: (prompt.text, prompt.noun, prompt.complexity) for prompt, _ in told("hindi", 100)}
+    rows = exported(journal, tmp_path / "out")["train"]
+    assert all((row["prompt"], row["noun"], row["complexity"]) == asked[row["id"]] for row in rows)
+
+
 def index(row):
     return int(row["id"].rsplit("-", 1)[1])
 
