@@ -19,6 +19,11 @@ def run(command: click.Command) -> None:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(f"Error: {error.filename} cannot be used ({error.strerror}); mend that or name another.", file=sys.stderr)
+        sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         print("Interrupted; what was finished is saved, and the same command goes on from there.", file=sys.stderr)
         sys.exit(130)

@@ -186,6 +186,8 @@ class StoryReader:
         for name in (*reject, *allow):
             if name not in CHECKS:
                 raise UserError(f"There is no check '{name}'; there are {', '.join(CHECKS)}.")
+        if min_words > max_words:
+            raise UserError(f"--min-words {min_words} is more than --max-words {max_words}, and no story has both; mend one of them.")
         rejecting = {check.__name__.replace("_", " ") for check in REJECTING} - set(allow) | set(reject)
         # Those that reject go first: a bad story is not looked at any further.
         self._checks = sorted(((name not in rejecting, name, check) for name, check in CHECKS.items()), key=lambda row: row[0])

@@ -53,6 +53,8 @@ def translate(
     With --provider seq2seq, --model is a folder or a Hub id of a model such as NLLB, M2M-100, mBART, Marian or T5.
     """
     languages = load_language(source), load_language(target)
+    if source == target:
+        raise UserError(f"--from and --to are both {source}; name two languages.")
     rows, part = Source(dataset, column, id_column, split), parse_shard(shard)
     reader = TranslationReader(min_ratio, max_ratio, reject, allow)
     settings = dataclasses.replace(
@@ -76,7 +78,10 @@ def translate(
         outcome = answer_all(items, providers, journal, reader, settings, total=total, unit="texts")
         _plan(journal, f"{source}-{target} {shard}", items.count)  # rows without a text are none
         twice = items.count - journal.connection.execute("SELECT count(*) FROM items").fetchone()[0]
-    click.echo(f"{outcome.accepted} translations accepted, {outcome.dead} dead letters, in {path}.")
+        cost = journal.tallies().get("cost", 0.0)
+    click.echo(
+        f"{outcome.accepted} translations accepted, {outcome.dead} dead letters, in {path}" + (f"; ${cost:.4f} in all." if cost else ".")
+    )
     if twice > 0:
         click.echo(f"{twice} rows share an id with another and were passed over; name a column of unique ids with --id-column.", err=True)
 

@@ -1,5 +1,6 @@
 """What is asked of a large model that translates, and what is accepted of its answer."""
 
+from backend.errors import UserError
 from backend.languages import Language
 from backend.llm.engine import Item, Reading, Rejected
 from backend.llm.provider import Completion
@@ -49,6 +50,8 @@ class TranslationReader:
 
     def __init__(self, shortest: float = SHORTEST, longest: float = LONGEST, reject: tuple[str, ...] = (), allow: tuple[str, ...] = ()):
         """The bounds are characters for each character of the source. Raises UserError for an unknown check."""
+        if shortest > longest:
+            raise UserError(f"--min-ratio {shortest:g} is more than --max-ratio {longest:g}, and no translation has both; mend one of them.")
         self._stories, self._bounds = StoryReader(*_ANY, reject, allow), (shortest, longest)
 
     def __call__(self, item: Item, completion: Completion) -> Reading:

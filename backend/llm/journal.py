@@ -33,14 +33,16 @@ class Journal(JournalView):
     def create_or_open(cls, path: Path | str) -> "Journal":
         """Open for writing, made when missing. Raises UserError when another process writes it or it is no journal."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = lock_of(path)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except filelock.Timeout:
             raise UserError(
                 f"{path} is being written by another process; wait for it, stop it, or give this run a --journal of its own."
             ) from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror}); give a --journal in a folder that can be.") from None
         try:
             return cls(path, open_to_write(path), lock)
         except sqlite3.DatabaseError as error:

@@ -24,6 +24,7 @@ PROVIDERS = {
     "openai-official": "backend.llm.openai_provider:make_official",
     "g4f": "backend.llm.g4f_provider:make",
 }
+_SECONDS = click.FloatRange(min=0, min_open=True)
 _SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 
 
@@ -59,12 +60,12 @@ def provider_options(more: dict[str, str] | None = None) -> Callable:
         click.option("--max-cost", type=click.FloatRange(min=0), help="dollars, over the whole life of the journal"),
         click.option("--max-tokens-total", type=click.IntRange(min=0), help="likewise, tokens in and out"),
         click.option("--prices", type=click.Path(path_type=Path), help="a file like backend/llm/prices.yaml"),
-        click.option("--connect-timeout", default=10.0, show_default=True, help="seconds"),
-        click.option("--first-byte-timeout", default=120.0, show_default=True, help="seconds, and between any two bytes"),
-        click.option("--timeout", default=300.0, show_default=True, help="seconds for a whole call"),
-        click.option("--patience", default=600.0, show_default=True, help="seconds that all endpoints may be dead, or the disk full"),
+        click.option("--connect-timeout", default=10.0, show_default=True, type=_SECONDS, help="seconds"),
+        click.option("--first-byte-timeout", default=120.0, show_default=True, type=_SECONDS, help="seconds, and between any two bytes"),
+        click.option("--timeout", default=300.0, show_default=True, type=_SECONDS, help="seconds for a whole call"),
+        click.option("--patience", default=600.0, show_default=True, type=click.FloatRange(min=0), help="seconds that all endpoints may be dead, or the disk full"),
         click.option("--stream", is_flag=True, help="have answers streamed, so that a stalled one is seen sooner"),
-        click.option("--confirm-above", default=1.0, show_default=True, help="dollars of the estimate"),
+        click.option("--confirm-above", default=1.0, show_default=True, type=click.FloatRange(min=0), help="dollars of the estimate"),
         click.option("--yes", is_flag=True, help="do not ask"),
     ]  # fmt: skip
 

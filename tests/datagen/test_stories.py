@@ -88,6 +88,11 @@ def test_bad_input_is_one_sentence(tmp_path):
         tell(tmp_path / "a.sqlite", "--complexity", "9"),
         tell(tmp_path / "a.sqlite", "--shard", "4/4"),
         tell(tmp_path / "a.sqlite", count=10**12),
+        tell(tmp_path / "a.sqlite", "--min-words", "500", "--max-words", "10"),
+        tell(tmp_path / "text.sqlite" / "a.sqlite"),
+        datagen("merge", tmp_path / "text.sqlite", "--out", tmp_path / "text.sqlite" / "a.sqlite"),
+        datagen("prompts", "hindi", "--out", tmp_path / "text.sqlite" / "a.jsonl"),
+        datagen("translate", tmp_path / "text.sqlite", "--from", "hindi", "--to", "hindi", "--provider", "openai", "--journal", tmp_path / "a.sqlite"),
     ):
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1 and done.stderr.startswith("Error: "), done.stderr
