@@ -11,11 +11,12 @@ from backend.llm.budget import Purse
 from backend.llm.engine import Item, Outcome, Read, Settings, new_entry, read_into
 from backend.llm.interruption import on_interruption
 from backend.llm.journal import ACCEPTED, DEAD, PENDING, Attempt, Entry, Journal
-from backend.llm.lane import Lane
+from backend.llm.lane import Lane, emptiest
 from backend.llm.note import beside_the_bar, for_the_journal
 from backend.llm.prices import price_of
 from backend.llm.provider import Completion, Fatal, Provider, ProviderError, RateLimited, Refused, Transient
 from backend.llm.ticket import Ticket, Tickets
+from backend.llm.unread import Unread
 from backend.llm.writer import Writer
 
 _LONGEST_BACK_OFF = 60.0
@@ -53,17 +54,18 @@ class Calls:
             lambda error: self._loop.call_soon_threadsafe(self._on_trouble, error),
             self._settings.patience,
         )
+        self._unread = Unread(self._on_answer, self._wake.set, self._on_fault)
         restore = on_interruption(self._loop, self.interrupt)
-        beat = asyncio.create_task(self._beat())
+        beside = [asyncio.create_task(self._beat()), asyncio.create_task(self._unread.read_on())]
         try:
             await self._dispatch()
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            beat.cancel()
-            for task in self._tasks:
+            for task in (*self._tasks, *beside):
                 task.cancel()
-            await asyncio.gather(beat, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, *beside, return_exceptions=True)
+            self._unread.read_all()
             self._note(running=False)
             lost = await asyncio.to_thread(self._writer.stop)
             await asyncio.sleep(0)  # the last commits' callbacks
@@ -101,12 +103,12 @@ class Calls:
                     return
                 await self._sleep(self._backlog.until_later(now))
                 continue
-            if not self._accepted and len(self._tasks) >= _UNPROVEN:
+            if not self._accepted and len(self._tasks) + len(self._unread) >= _UNPROVEN:
                 await self._sleep(_LOOK)
                 continue
             lanes = self._lanes_for(work.item)
             ticket = self._tickets.ticket(work, lanes)
-            lane, wait = self._choose(lanes, now, ticket.tokens)
+            lane, wait = emptiest(lanes, now, ticket.tokens)
             if lane is None:
                 self._give_up_on_the_dead(lanes, now)
                 waits = (self._backlog.until_later(now), wait, _LOOK)
@@ -121,19 +123,6 @@ class Calls:
     def _lanes_for(self, item: Item) -> list[Lane]:
         return [lane for lane in self._lanes if item.model in (None, lane.provider.model)]
 
-    def _choose(self, lanes: list[Lane], now: float, tokens: float) -> tuple[Lane | None, float | None]:
-        """The emptiest lane that a call may take now; else None and the seconds until one may (None: until one is back)."""
-        best, soonest = None, None
-        for lane in lanes:
-            wait = lane.wait(now, tokens)
-            if wait is None:
-                continue
-            if wait > 0:
-                soonest = wait if soonest is None else min(soonest, wait)
-            elif best is None or lane.fullness < best.fullness:
-                best = lane
-        return best, soonest
-
     def _begin(self, lane: Lane, work: Work, ticket: Ticket, now: float) -> None:
         lane.begin(now, ticket.tokens)
         self._purse.hold(ticket.most_dollars, ticket.most_tokens)
@@ -144,8 +133,11 @@ class Calls:
     def _on_done(self, task: asyncio.Task) -> None:
         self._tasks.discard(task)
         self._wake.set()
-        if not task.cancelled() and task.exception():  # a fault of this program: stop, and let it be seen
-            self._halt = self._halt or UserError(f"A fault of this program: {task.exception()!r}.")
+        if not task.cancelled() and task.exception():
+            self._on_fault(task.exception())
+
+    def _on_fault(self, error: BaseException) -> None:
+        self._stop(f"A fault of this program: {error!r}.")  # which is to be seen
 
     async def _sleep(self, seconds: float | None) -> None:
         """Until something happens, or so many seconds are over."""
@@ -173,16 +165,18 @@ class Calls:
             error = raised
         finally:
             used, cost = self._tickets.used(lane, work, completion)
-            lane.end(used - ticket.tokens if completion else 0.0)
+            if completion is None:
+                lane.end()
             self._purse.settle(ticket.most_dollars, ticket.most_tokens, cost or 0.0, used)
         now = self._loop.time()
         if completion is not None:
-            self._on_answer(lane, work, completion, now - started, cost)
+            lane.answered(now, now - started, used - ticket.tokens, completion.allowance)
+            self._unread.add(lane, work, completion, now - started, cost)
         else:
             self._on_error(lane, work, error, now - started)
 
     def _on_answer(self, lane: Lane, work: Work, completion: Completion, seconds: float, cost: float | None) -> None:
-        lane.answered(self._loop.time(), seconds, completion.allowance)
+        lane.end()  # here, so that calls go as fast as answers are read
         work.tries += 1
         work.faults = 0
         attempt = Attempt(

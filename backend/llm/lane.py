@@ -1,6 +1,7 @@
 """The way to one endpoint: its pace, its concurrency, its pauses, and whether it is dead."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.llm.concurrency import Concurrency
@@ -67,17 +68,17 @@ class Lane:
         self._requests.take(now)
         self._tokens.take(now, tokens)
 
-    def end(self, tokens_more: float = 0.0) -> None:
-        """A call is back; it took so many tokens more than were expected."""
+    def end(self) -> None:
+        """A call is done with: it failed, or its answer is read."""
         self.in_flight -= 1
-        self._tokens.settle(tokens_more)
 
-    def answered(self, now: float, seconds: float, allowance: Allowance | None) -> None:
-        """An answer came, whatever it was worth."""
+    def answered(self, now: float, seconds: float, tokens_more: float, allowance: Allowance | None) -> None:
+        """An answer came, whatever it is worth; it took so many tokens more than were expected."""
+        self._tokens.settle(tokens_more)
         self._faults = self._pauses = 0
         self.silent_since = None
         self.concurrency.answered(now, seconds, self._was_full)
-        self._was_full = self.in_flight + 1 >= int(self.concurrency.limit)
+        self._was_full = self.in_flight >= int(self.concurrency.limit)
         if allowance:
             self.allow(now, allowance)
 
@@ -116,6 +117,20 @@ class Lane:
     def paused(self, now: float) -> float:
         """Seconds that the lane still pauses."""
         return max(0.0, self._paused_until - now)
+
+
+def emptiest(lanes: Sequence[Lane], now: float, tokens: float) -> tuple[Lane | None, float | None]:
+    """The emptiest lane that a call may take now; else None and the seconds until one may (None: until one is back)."""
+    best, soonest = None, None
+    for lane in lanes:
+        wait = lane.wait(now, tokens)
+        if wait is None:
+            continue
+        if wait > 0:
+            soonest = wait if soonest is None else min(soonest, wait)
+        elif best is None or lane.fullness < best.fullness:
+            best = lane
+    return best, soonest
 
 
 def _jittered(seconds: float) -> float:

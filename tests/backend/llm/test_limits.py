@@ -119,7 +119,7 @@ def test_a_429_pauses_the_lane_and_a_dead_endpoint_is_tried_by_one_call():
     lane.begin(30.0, 10)
     assert lane.wait(30.0, 10) is None
     lane.end()
-    lane.answered(31.0, 1.0, None)
+    lane.answered(31.0, 1.0, 0.0, None)
     assert not lane.is_dead
 
 
