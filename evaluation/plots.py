@@ -1,6 +1,7 @@
 """The report's plots, each as one SVG text that stands in the page."""
 
 import io
+import re
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -109,6 +110,11 @@ def _short(name: str, most: int = 40) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
-def _wrapped(name: str) -> str:
-    """A name in lines of 24 letters: names of one sweep differ at their ends, which must be seen."""
-    return "\n".join(textwrap.wrap(_short(name, 72), 24))
+def _wrapped(name: str, most: int = 24) -> str:
+    """A name in lines of so many letters: names of one sweep differ at their ends, which must be seen."""
+    lines = [""]
+    for piece in re.split(r"(?<=[_ /-])", _short(name, 72)):
+        if lines[-1] and len(lines[-1]) + len(piece) > most:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(part.strip() for line in lines for part in textwrap.wrap(line, most))

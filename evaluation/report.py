@@ -24,6 +24,7 @@ from evaluation.self_preference import SelfPreference
 
 COLUMNS = (*CRITERIA, MEAN_OF_FIVE)
 _SIDE_BY_SIDE = 5
+IN_RADAR = 6  # models, as many as it has colours
 _PACKAGES = ("numpy", "scipy", "krippendorff", "matplotlib")
 
 
@@ -48,6 +49,7 @@ def write_report(
         "title": title,
         "a": analysis,
         "columns": COLUMNS,
+        "in_radar": IN_RADAR,
         "groups": [_with_plots(group, number, folder) for number, group in enumerate(analysis["groups"], 1)],
         "quick": {"label": LABEL, "table": check_all(stories)[0]} if stories else None,
         "diversity": _diversity(stories),
@@ -84,7 +86,7 @@ def means_table(models: Sequence[dict], named: Callable[[str], str] = in_line) -
 def _with_plots(group: dict, place: int, folder: Path) -> dict:
     """The group with its plots as SVG texts, and as files that the Markdown page shows."""
     means = {model["model"]: model["means"] for model in group["models"]}
-    shown = dict(sorted(means.items(), key=lambda item: -item[1]["overall"][0])[:6])
+    shown = dict(sorted(means.items(), key=lambda item: -item[1]["overall"][0])[:IN_RADAR])
     plots = {
         "means": means_plot(group["models"]),
         "radar": radar(shown),

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from backend.errors import UserError
+from backend.files import writing
 from evaluation.card import push_card, write_card
 from evaluation.completions import read_rows
 from evaluation.human import corrected_means, corrected_preferences
@@ -95,9 +96,16 @@ def _write(
     if card_to:
         click.echo(push_card(card_to, analysis))
     if push_to:
-        from backend.hub import upload_folder
+        click.echo(_push(out, push_to))
 
-        click.echo(upload_folder(out, push_to, "dataset", private=True))
+
+def _push(folder: Path, repo: str) -> str:
+    """The report as a private dataset, whose card it is."""
+    from backend.hub import upload_folder
+
+    with writing(folder / "README.md") as file:
+        file.write("---\ntags: [tinystories-regional]\nviewer: false\n---\n\n" + (folder / "report.md").read_text("utf-8"))
+    return upload_folder(folder, repo, "dataset", private=True)
 
 
 def _corrected(ratings: list[Rating], votes: Path | None, voted: Path | None) -> list[dict]:

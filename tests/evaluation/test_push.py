@@ -23,7 +23,9 @@ def test_a_report_becomes_a_private_dataset_and_a_section_of_the_model_s_card(pu
     hub.repos["org/small"] = {"README.md": CARD.encode(), "model.safetensors": b"weights"}
     done = report("--push-to", "org/scores", "--card-to", "org/small")
     assert done.returncode == 0, done.stderr
-    assert {"report.html", "report.md", "report.json"} <= hub.repos["org/scores"].keys()
+    assert {"report.html", "report.md", "report.json", "plots/1-radar.svg"} <= hub.repos["org/scores"].keys()
+    shown = hub.repos["org/scores"]["README.md"].decode()
+    assert shown.startswith("---\n") and "| small | 6 |" in shown and "![radar](plots/1-radar.svg)" in shown
     assert [(made["name"], made["visibility"]) for made in hub.made] == [("scores", "private")]
     card = hub.repos["org/small"]["README.md"].decode()
     assert "model-index" in card and "Words of its maker." in card and "| small | 6 |" in card
