@@ -9,7 +9,9 @@ bespokelabs-curator is no peer: it fetches a tokenizer of OpenAI's before its fi
 network cannot.
 """
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -44,35 +46,40 @@ class Rate:
 def rate(command: list, endpoint: Endpoint, seconds: float) -> Rate:
     """Of a client, in the first so many seconds after its first answer."""
     process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=on_core(0)
+        list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=on_core(0), start_new_session=True,
     )
     begun = time.monotonic()
     while not (times := endpoint.stats()["times"]):
         if process.poll() is not None or time.monotonic() - begun > 120:
             print(f"{' '.join(map(str, command[1:3]))} made no call.", file=sys.stderr)
-            process.kill()
+            _end(process)
             return Rate()
         time.sleep(0.25)
     before, at_first = len(times), processor_seconds(process.pid)
     time.sleep(max(0.0, times[0] + seconds - time.time()))
     used, stats = processor_seconds(process.pid) - at_first, endpoint.stats()
     process.send_signal(signal.SIGINT)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    _end(process)
     since = [moment - stats["times"][0] for moment in sorted(stats["times"])]
     last = sum(seconds * 2 / 3 <= moment < seconds for moment in since) / (seconds / 3)
     cpu = used * 1000 / max(1, len(since) - before)
     return Rate(sum(moment < seconds for moment in since) / seconds, last, stats["limited"], cpu)
 
 
+def _end(process: subprocess.Popen) -> None:
+    """Of a client with all that it has started: some leave workers behind when they are interrupted."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Race:
     """The clients, each against an endpoint of its own with the same answers."""
 
-    def __init__(self, folder: Path, seconds: float):
-        texts = {prompt.id: prompt.text for prompt in Prompts("english").range(0, PROMPTS)}
+    def __init__(self, folder: Path, seconds: float, prompts: int = PROMPTS):
+        texts = {prompt.id: prompt.text for prompt in Prompts("english").range(0, prompts)}
         self.answers: Mapping[str, bytes] = ready_answers(list(texts.values()))
         self.folder, self.seconds, self.prompts = folder, seconds, folder / "prompts.jsonl"
         with open(self.prompts, "w", encoding="utf-8") as file:
@@ -95,7 +102,7 @@ class Race:
         return found
 
     def _ours(self, name: str, *more):
-        line = [sys.executable, "-m", "datagen", "stories", "english", "--count", PROMPTS, "--provider", "openai", "--model", "m"]
+        line = [sys.executable, "-m", "datagen", "stories", "english", "--count", len(self.answers), "--provider", "openai", "--model", "m"]
         return lambda url: [*line, "--base-url", url, "--journal", self.folder / f"{name}.sqlite", "--yes", *more]
 
     def _peer(self, name: str, *more):
@@ -115,7 +122,7 @@ def main(quick: bool, part: str, **peers: str | None) -> None:
     """Print the tables and the claims."""
     seconds = 30.0 if quick else 60.0
     with tempfile.TemporaryDirectory() as name:
-        race = Race(Path(name), seconds)
+        race = Race(Path(name), seconds, PROMPTS if part != "limited" else 2 * PER_MINUTE)
         if part != "free":
             _tell_limited(race.limited(), seconds)
         if part != "limited":
