@@ -76,7 +76,7 @@ def _tell(found: dict, unit: str) -> None:
     others = tuple(peer for peer in PEERS if peer != "ours" and peer not in BARE)
 
     def claim(text: str, results: dict, peers: tuple[str, ...], goal: float) -> None:
-        if not results:
+        if not any(peer in speeds for speeds in results.values() for peer in peers):
             return
         ratio, where = smallest(results, peers)
         tell(f"tokens/{unit} over {text}, the smallest ratio", ratio, goal, ratio >= goal, {"where": where}, packages)

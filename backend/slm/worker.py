@@ -7,6 +7,7 @@ Lines go out by stdout: `{"ready": true}`, then `{"told": [[number, ids], ...], 
 stdin.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -208,4 +209,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(BrokenPipeError):  # the app has ended meanwhile
+        main()
