@@ -3,6 +3,7 @@
 from backend.errors import UserError
 from backend.languages import language_names, load_language
 from backend.slm.catalog import ModelFolder
+from backend.slm.downloads import read_name
 from backend.slm.shelf import Models
 from spaces.labels import labels
 
@@ -32,12 +33,18 @@ def first_language(models: Models) -> str:
     return _FIRST if _FIRST in written else written[0]
 
 
+def known_name(typed: str) -> str:
+    """The one name of a model of the Hub, however its id or address was typed; any other name as it is."""
+    hub = read_name(typed)
+    return str(hub) if hub else typed.strip()
+
+
 def choose_model(models: Models, asked: str | None, language: str, page_language: str = "english") -> str:
     """The model to use: the one asked for if it writes the language, else the first that does.
 
     Raises UserError, in the page's language, when there is none.
     """
-    asked = (asked or "").strip()
+    asked = known_name(asked or "")
     if asked and (asked not in models.folders or writes(models.folders[asked], language)):
         return asked
     fitting = models_for(models, language)

@@ -8,7 +8,7 @@ import gradio as gr
 from backend.errors import UserError
 from backend.languages import load_language
 from spaces.battle import MOST_MODELS, SIDES, Battle, contenders, paced
-from spaces.choice import models_for
+from spaces.choice import known_name, models_for
 from spaces.complete import rows_of
 from spaces.desk import PRIVATE, Desk
 from spaces.differences import bits_per_byte, differences_html
@@ -74,7 +74,7 @@ def build(desk: Desk) -> None:
         try:
             text = clean_opening(text, page)
             spoken = language_of(text, language, page, desk.written)
-            chosen = contenders(names, models_for(models, spoken), blind, words)
+            chosen = contenders([known_name(name) for name in names or ()], models_for(models, spoken), blind, words)
             first = draw_seed(seed, words)
             fight = Battle(spoken, text, sampling_of(settings), [Draft(name, first) for name in chosen], blind)
             change = shown_language(desk, spoken, language)
@@ -159,9 +159,12 @@ def _shown(fight: Battle, words: dict) -> str:
     language, cards = load_language(fight.language), []
     texts = paced(fight.drafts) if fight.blind else [draft.text for draft in fight.drafts]
     going_on = any(not draft.ending for draft in fight.drafts)
+    # Blind, all wait alike for a model of the Hub: which one it is would tell its name.
+    coming = [draft.coming for draft in fight.drafts if draft.coming is not None]
     for draft, title, side, text in zip(fight.drafts, fight.titles(), SIDES, texts, strict=False):
         facts = [] if fight.blind and not draft.ahead else facts_of(draft, fight.opening, fight.language, words)
         title = side if title == side or fight.blind else f"{side} · {title}"
         writing = going_on if fight.blind else not draft.ending
-        cards.append(story_html(fight.opening, text, language, facts, writing, title))
+        come = min(coming, default=None) if fight.blind else draft.coming
+        cards.append(story_html(fight.opening, text, language, facts, writing, title, come))
     return shelf(cards)

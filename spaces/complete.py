@@ -111,4 +111,4 @@ def rows_of(drafts: list[Draft], opening: str, language: str) -> list[dict]:
 
 def _shown(draft: Draft, opening: str, language: str, words: dict[str, str]) -> str:
     facts = facts_of(draft, opening, language, words)
-    return story_html(opening, draft.text, load_language(language), facts, writing=not draft.ending)
+    return story_html(opening, draft.text, load_language(language), facts, not draft.ending, come=draft.coming)

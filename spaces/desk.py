@@ -32,6 +32,7 @@ class Desk:
     tabs: gr.Tabs | None = None
     labelled: list[tuple[str, Block]] = field(default_factory=list)
     other_choices: dict[Block, list[tuple[str, str]]] = field(default_factory=dict)
+    story_languages: list[gr.Radio] = field(default_factory=list)  # of the tabs where models write
     stories_to_judge: list[tuple[gr.Button, gr.JSON]] = field(default_factory=list)  # buttons, and the rows they send
 
     @property

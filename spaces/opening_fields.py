@@ -17,6 +17,8 @@ def language_field(desk: Desk, prefix: str = "", every: bool = False) -> gr.Radi
         desk.languages(every), value=desk.default_language, label=desk.words["story_language"],
         elem_id=f"{prefix}language", elem_classes="languages", scale=3,
     )  # fmt: skip
+    if not every:
+        desk.story_languages.append(radio)
     return desk.label("story_language", radio)
 
 

@@ -1,5 +1,6 @@
 """The frame: masthead, page language, tabs."""
 
+import json
 from pathlib import Path
 
 import gradio as gr
@@ -7,7 +8,7 @@ import gradio as gr
 from backend.languages import language_names, load_language
 from backend.slm.shelf import Models
 from spaces import compare, complete, judge, prompts, tokens
-from spaces.api import add_complete
+from spaces.api import add_endpoints
 from spaces.choice import first_language, languages_written
 from spaces.desk import PRIVATE, Desk
 from spaces.labels import all_labels, labels
@@ -16,6 +17,9 @@ from spaces.visits import Visits
 
 # Every tab in the order shown: a module with `LABEL`, the key of its name, and `build(desk)`.
 TABS = (complete, compare, tokens, prompts, judge)
+# Stories are read out by a screen reader once they are told: while they grow they are marked as busy.
+_READ_OUT = """() => document.querySelectorAll('#story, #compare-stories, #vote-said, #tokens')
+  .forEach(part => part.setAttribute('aria-live', 'polite'))"""
 _KITE = (Path(__file__).parent / "kite.svg").read_text("utf-8")
 
 
@@ -27,17 +31,17 @@ def build_page(models: Models, quota: Quota) -> gr.Blocks:
             masthead = gr.HTML(_masthead(desk.words), elem_id="masthead")
             switch = gr.Dropdown(
                 [(load_language(name).native_name, name) for name in language_names() if name in all_labels()],
-                value="english", show_label=False, container=False, scale=0, min_width=130, elem_id="page-language",
+                value="english", label=desk.words["board_language"], show_label=False, container=False, scale=0, min_width=130, elem_id="page-language",
                 filterable=False,
             )  # fmt: skip
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as desk.tabs:
             for tab in TABS:
                 with desk.label(tab.LABEL, gr.Tab(desk.words[tab.LABEL], id=tab.LABEL)):
                     tab.build(desk)
-        add_complete(models, quota)
+        add_endpoints(models, quota)
         _switch_language(desk, switch, masthead)
 
-        page.load(_greeting, None, switch, **PRIVATE)
+        _greet(desk, page, switch)
 
         def leave(request: gr.Request) -> None:
             desk.visits.stop(request.session_hash)
@@ -55,13 +59,29 @@ def _switch_language(desk: Desk, switch: gr.Dropdown, masthead: gr.HTML) -> None
         return [language, _masthead(labels(language)), *desk.relabel(language, shown)]
 
     switch.change(on_switch, [switch, *hints], [desk.page_language, masthead, *parts], **PRIVATE)
+    codes = json.dumps({name: load_language(name).code for name in all_labels()})
+    switch.change(None, switch, None, js=f"(name) => {{ document.documentElement.lang = {codes}[name]; }}", **PRIVATE)
 
 
-def _greeting(request: gr.Request) -> str | dict:
-    """The page language that the browser asks for first, where the page has it."""
-    code = (request.headers.get("accept-language") or "").split(",")[0].split("-")[0].strip().lower()
+def _greet(desk: Desk, page: gr.Blocks, switch: gr.Dropdown) -> None:
+    """Begin in the first language that the browser asks for and the page has, its stories too where a model writes them."""
+
+    def greeting(request: gr.Request) -> list:
+        name = asked_language(request.headers.get("accept-language") or "")
+        if name == "english":
+            return [gr.skip()] * (1 + len(desk.story_languages))
+        spoken = name if name in desk.written and name != desk.default_language else gr.skip()
+        return [name, *[spoken] * len(desk.story_languages)]
+
+    page.load(greeting, None, [switch, *desk.story_languages], **PRIVATE)
+    page.load(None, None, None, js=_READ_OUT, **PRIVATE)
+
+
+def asked_language(header: str) -> str:
+    """The page language that an Accept-Language header names first; English where it names none that the page has."""
     names = {load_language(name).code: name for name in all_labels()}
-    return names[code] if names.get(code, "english") != "english" else gr.skip()
+    codes = (part.split(";")[0].split("-")[0].strip().lower() for part in header.split(","))
+    return next((names[code] for code in codes if code in names), "english")
 
 
 def _masthead(words: dict) -> str:

@@ -13,20 +13,25 @@ VARIABLE = "TINYSTORIES_PER_VISITOR"
 _DEFAULT = 64
 
 
+class TooMany(UserError):
+    """One address has as many stories under way as it may."""
+
+
 class Quota:
     """Counts stories under way by address."""
 
     def __init__(self, limit: int | None = None):
-        self.limit = limit or int(os.environ.get(VARIABLE, _DEFAULT))
+        """`limit` else TINYSTORIES_PER_VISITOR. Raises UserError when that is no whole number of 1 or more."""
+        self.limit = limit or _limit()
         self._taken: Counter[str] = Counter()
         self._guard = threading.Lock()
 
     @contextmanager
     def taking(self, address: str, count: int, words: dict) -> Iterator[None]:
-        """Hold `count` stories for an address. Raises UserError, in the words of `words`, when that is too many."""
+        """Hold `count` stories for an address. Raises TooMany, in the words of `words`, when that is too many."""
         with self._guard:
             if self._taken[address] + count > self.limit:
-                raise UserError(words["too_many_at_once"].format(count=self._taken[address], limit=self.limit))
+                raise TooMany(words["too_many_at_once"].format(count=self._taken[address], limit=self.limit))
             self._taken[address] += count
         try:
             yield
@@ -35,3 +40,10 @@ class Quota:
                 self._taken[address] -= count
                 if not self._taken[address]:
                     del self._taken[address]
+
+
+def _limit() -> int:
+    given = os.environ.get(VARIABLE) or str(_DEFAULT)
+    if not given.strip().isdecimal() or int(given) < 1:
+        raise UserError(f"{VARIABLE} is '{given[:40]}', but must be a whole number of 1 or more.")
+    return int(given)

@@ -1,5 +1,7 @@
 """The web server: the page at /, and beside it what programs ask for."""
 
+import importlib.util
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -43,7 +45,8 @@ def serve(models: Models, host: str, port: int, started: Callable[[str], None]) 
 
 
 def build_app(models: Models) -> FastAPI:
-    """The page and the interfaces for programs as one ASGI app."""
+    """The page and the interfaces for programs as one ASGI app. Raises UserError when MCP is asked for and not here."""
+    _check_mcp()
     quota = Quota()
     page = build_page(models, quota)
     # Every story joins the engine's batch at once; Gradio's own queue keeps none of them waiting.
@@ -59,6 +62,12 @@ def build_app(models: Models) -> FastAPI:
         app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False,
         max_file_size="32mb",
     )
+
+
+def _check_mcp() -> None:
+    """Gradio offers the endpoints as MCP tools when GRADIO_MCP_SERVER says so. Raises UserError when it cannot."""
+    if os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true" and importlib.util.find_spec("mcp") is None:
+        raise UserError("GRADIO_MCP_SERVER asks for MCP, whose package is not here; install it with: pip install 'gradio[mcp]'.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

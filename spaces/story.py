@@ -7,9 +7,13 @@ from backend.languages import Language
 
 
 def story_html(
-    opening: str, completion: str, language: Language, facts: Sequence[str] = (), writing: bool = False, title: str = ""
+    opening: str, completion: str, language: Language, facts: Sequence[str] = (), writing: bool = False, title: str = "",
+    come: float | None = None,
 ) -> str:
-    """One story as HTML, all of it escaped. `facts` stand below it, small; `writing` shows a caret."""
+    """One story as HTML, all of it escaped. `facts` stand below it, small; `writing` shows a caret.
+
+    `come` is the share of its model that has come from the Hub, while that is on its way.
+    """
     pieces, position = [], 0
     for paragraph in (opening + completion).split("\n\n"):
         split = max(0, min(len(paragraph), len(opening) - position))
@@ -19,7 +23,8 @@ def story_html(
     if writing:
         pieces[-1] += '<span class="caret"></span>'
     head = f"<h4>{html.escape(title)}</h4>" if title else ""
-    foot = "".join(f"<span>{html.escape(fact)}</span>" for fact in facts)
+    bar = "" if come is None else progress_html(come)
+    foot = bar + "".join(f"<span>{html.escape(fact)}</span>" for fact in facts)
     body = "".join(f"<p>{piece}</p>" for piece in pieces)
     state = ' aria-busy="true"' if writing else ""
     return (
@@ -28,12 +33,18 @@ def story_html(
     )
 
 
+def progress_html(share: float) -> str:
+    """A bar for a share from 0 to 1."""
+    return f'<progress max="1" value="{share:.3f}"></progress>'
+
+
 def shelf(stories: Sequence[str]) -> str:
     """Several stories beside or below each other."""
     return f'<div class="shelf">{"".join(stories)}</div>'
 
 
-def message_html(text: str, kind: str = "hint") -> str:
-    """A sentence for the visitor: `hint` or `problem`."""
+def message_html(text: str, kind: str = "hint", share: float | None = None) -> str:
+    """A sentence for the visitor: `hint` or `problem`; with a `share` a bar stands below it."""
     role = ' role="alert"' if kind == "problem" else ""
-    return f'<div class="message {kind}"{role}>{html.escape(text)}</div>'
+    bar = "" if share is None else f"<br>{progress_html(share)}"
+    return f'<div class="message {kind}"{role}>{html.escape(text)}{bar}</div>'

@@ -11,10 +11,10 @@ from spaces.token_pieces import Piece
 SHADES = (0.5, 0.2, 0.05, 0.0)
 
 
-def tokens_html(pieces: Sequence[Piece], table: Sequence[bytes], lang: str, words: dict) -> str:
-    """The text token by token, a legend, and below it what the tokens come to."""
+def tokens_html(pieces: Sequence[Piece], table: Sequence[bytes], lang: str, words: dict, model: str = "") -> str:
+    """The text token by token, a legend that begins with the `model`, and below it what the tokens come to."""
     spans = "".join(_piece(piece, number, table, words) for number, piece in enumerate(pieces))
-    return f'<article class="story tokens" lang="{html.escape(lang)}"><p>{spans}</p>{_legend(words)}</article>{_sums(pieces, words)}'
+    return f'<article class="story tokens" lang="{html.escape(lang)}"><p>{spans}</p>{_legend(words, model)}</article>{_sums(pieces, words)}'
 
 
 def _piece(piece: Piece, number: int, table: Sequence[bytes], words: dict) -> str:
@@ -51,10 +51,11 @@ def _named(token: int, table: Sequence[bytes]) -> str:
     return html.escape(text.replace(" ", "␣").replace("\n", "↵"))
 
 
-def _legend(words: dict) -> str:
+def _legend(words: dict, model: str) -> str:
     bounds = [f"≥ {100 * bound:.0f} %" for bound in SHADES[:-1]] + [f"&lt; {100 * SHADES[-2]:.0f} %"]
     shades = "".join(f'<span class="token p{shade}">{bound}</span>' for shade, bound in enumerate(bounds))
-    return f'<footer><span>{words["token_given"]}</span><span>{words["token_told"]} {shades}</span><span>{words["token_hint"]}</span></footer>'
+    name = f"<span>{html.escape(model)}</span>" if model else ""
+    return f'<footer>{name}<span>{words["token_given"]}</span><span>{words["token_told"]} {shades}</span><span>{words["token_hint"]}</span></footer>'
 
 
 def _sums(pieces: Sequence[Piece], words: dict) -> str:

@@ -18,6 +18,7 @@ from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html
 from spaces.token_pieces import pieces
 from spaces.token_view import tokens_html
+from spaces.verdict import facts_of, model_of
 from spaces.visitor import visitor_address
 from spaces.writing import Draft, draw_seed, write_stories
 
@@ -51,30 +52,27 @@ def build(desk: Desk) -> None:
                 draft = Draft(choose_model(models, model, spoken, page), draw_seed(seed, words))
                 if not models.loaded(draft.model):
                     yield message_html(words["loading"])
-                told = []
-                if tell:
-                    told = await _told(draft, text, sampling_of(settings), stopped, words, visitor_address(request))
-                async with models.lend_async(draft.model) as engine:
-                    given = engine.prompt_ids(text)
-                    readings = await asyncio.to_thread(engine.reader.read, [*given, *told], _ALTERNATIVES)
-                    table = engine.token_bytes
-                yield tokens_html(pieces(readings, table, len(given)), table, load_language(spoken).code, words)
+                sampling, owner = sampling_of(settings), visitor_address(request)
+                # One token is told even where none is asked for: it brings the model and waits its turn.
+                short = replace(sampling, max_tokens=min(sampling.max_tokens, _LONGEST) if tell else 1, finish_sentence=tell)
+                with desk.quota.taking(owner, 1, words):
+                    async for _ in write_stories(models, [draft], text, short, stopped, words, owner):
+                        if draft.coming is not None or draft.ahead:
+                            yield message_html(facts_of(draft, text, spoken, words)[0], share=draft.coming)
+                    if draft.failed:
+                        raise UserError(draft.ending)
+                    async with models.lend_async(draft.model) as engine:
+                        given, told = engine.prompt_ids(text), draft.story.told if tell and draft.story else []
+                        readings = await asyncio.to_thread(engine.reader.read, [*given, *told], _ALTERNATIVES)
+                        table = engine.token_bytes
+                found = pieces(readings, table, len(given))
+                yield tokens_html(found, table, load_language(spoken).code, words, model_of(draft))
             except UserError as error:
                 yield message_html(str(error), "problem")
             finally:
                 visits.end(request.session_hash, stopped)
 
         return on_look
-
-    async def _told(draft, text, sampling, stopped, words, owner) -> list[int]:
-        """The ids of a short story, which is not shown until it can be looked into."""
-        short = replace(sampling, max_tokens=min(sampling.max_tokens, _LONGEST))
-        with desk.quota.taking(owner, 1, words):
-            async for _ in write_stories(models, [draft], text, short, stopped, words, owner):
-                pass
-        if draft.failed:
-            raise UserError(draft.ending)
-        return draft.story.told
 
     inputs = [opening, language, model, seed, desk.page_language, *fields]
     run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}

@@ -144,7 +144,7 @@ class _Mirror:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"votes-{secrets.token_hex(8)}.jsonl"
         self._scheduler = None
-        threading.Thread(target=self._start, args=(repo, folder, take_in), daemon=True).start()
+        threading.Thread(target=self._start, args=(repo, folder, take_in), name="votes to the Hub", daemon=True).start()
 
     def append(self, vote: Vote) -> None:
         lock = self._scheduler.lock if self._scheduler else nullcontext()
@@ -153,6 +153,7 @@ class _Mirror:
 
     def _start(self, repo: str, folder: Path, take_in: Callable[[list[dict]], None]) -> None:
         """Apart from the page's own start, which must not wait for the network."""
+        import httpx2
         from huggingface_hub import CommitScheduler, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -162,7 +163,7 @@ class _Mirror:
                 repo_id=repo, repo_type="dataset", private=True, folder_path=folder, path_in_repo="votes", every=_COMMIT_MINUTES
             )
             found = Path(snapshot_download(repo, repo_type="dataset", allow_patterns="votes/*.jsonl"))
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
             why = f"{type(error).__name__}; check {REPO_VARIABLE} and HF_TOKEN"
             print(f"Votes stay on this machine: the dataset '{repo}' cannot be reached ({why}).", file=sys.stderr)
             return

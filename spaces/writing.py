@@ -39,6 +39,11 @@ class Draft:
         return self.story.ahead if self.story and not self.ending else 0
 
     @property
+    def coming(self) -> float | None:
+        """The share of its model that has come, as long as that is what it waits for."""
+        return None if self.ending else self.fetched
+
+    @property
     def failed(self) -> bool:
         """Whether `ending` is a sentence on what went wrong."""
         return " " in self.ending

@@ -17,7 +17,7 @@ MAX_BYTES = 2_000_000_000
 # The tokenizers of the paper, by a word of its checkpoints' names.
 _TOKENIZERS = {"sarvam": "sarvamai/sarvam-1", "sutra": "TWO/sutra-mlt256-v2", "tiktoken": "tiktoken:gpt2", "gpt2": "tiktoken:gpt2"}
 _NAME = re.compile(
-    r"(?:https://huggingface\.co/)?([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(?:blob|resolve|tree)/([\w.-]+))?(?:/(.+\.pt))?/?(?:\?.*)?"
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(?:blob|resolve|tree)/([\w.-]+))?(?:/(.+\.pt))?/?(?:[?#].*)?"
 )
 _LONGEST_NAME = 300  # characters; of a repository the Hub allows 96
 _STOCK = ["*.safetensors", "*.json", "README.md"]
@@ -32,6 +32,10 @@ class HubName:
     repo: str
     revision: str | None = None
     file: str | None = None
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision and self.revision != "main" else ""
+        return self.repo + revision + (f"/{self.file}" if self.file else "")
 
 
 def read_name(text: str) -> HubName | None:

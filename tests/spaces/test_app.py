@@ -57,6 +57,7 @@ def test_defaults_are_those_that_the_documentation_names(client):
     defaults = {p["parameter_name"]: p.get("parameter_default") for p in parameters}
     assert defaults == {
         "opening": None, "language": "hindi", "model": None, "temperature": 0.6, "top_k": 15, "max_tokens": 450, "seed": None,
+        "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0,
     }  # fmt: skip
 
 
@@ -74,6 +75,27 @@ def test_bad_openings_get_a_sentence(client, opening):
 def test_bad_settings_get_a_sentence(client, settings):
     with pytest.raises(AppError, match=r"\.$"):
         client.predict("एक दिन", **settings, api_name="/complete")
+
+
+def test_every_endpoint_is_named_and_documented(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert {"/complete", "/models", "/tokens"} == set(endpoints)
+    for name, endpoint in endpoints.items():
+        assert endpoint["description"], name
+        assert all(parameter["parameter_name"] != "request" for parameter in endpoint["parameters"])
+    assert "noise" in [model["name"] for model in client.predict(api_name="/models")]
+    assert client.predict("bangla", api_name="/models")
+
+
+def test_programs_see_tokens_as_the_page_does(client):
+    answer = client.predict("एक छोटी चिड़िया", model="noise", alternatives=3, api_name="/tokens")
+    assert answer["model"] == "noise"
+    assert all(len(token["likeliest"]) == 3 and token["log_probability"] < 0 for token in answer["tokens"])
+    for token in answer["tokens"]:
+        if token["rank"] < 3:
+            assert token["likeliest"][token["rank"]]["text"] == token["text"]
+    with pytest.raises(AppError, match="alternatives"):
+        client.predict("एक", model="noise", alternatives=99, api_name="/tokens")
 
 
 def test_no_model_is_said_plainly(tmp_path):

@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from backend.slm.stop_strings import StopStrings
+from backend.tokenizer import load_tokenizer
 from tests.app_server import running_app
 from tests.backend.slm.random_models import write_random_model
 
@@ -13,9 +14,19 @@ OPENING = "एक छोटी चिड़िया"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     write_random_model(root / "noise", "qwen3-tied")
+    return root
+
+
+@pytest.fixture(scope="module")
+def tokenizer(root):
+    return load_tokenizer(root / "noise")
+
+
+@pytest.fixture(scope="module")
+def address(root):
     with running_app(
         "--models", str(root), TINYSTORIES_CACHE=str(root / "cache"), TINYSTORIES_API_KEY="open sesame", TINYSTORIES_PER_VISITOR="40"
     ) as address:
@@ -88,6 +99,8 @@ def test_echo_and_token_ids(client):
         ({"seed": -1}, openai.BadRequestError), ({"prompt": "x " * 5000}, openai.BadRequestError),
         ({"prompt": [99999]}, openai.BadRequestError), ({"max_tokens": "many"}, openai.BadRequestError),
         ({"suffix": "end"}, openai.BadRequestError), ({"n": 41}, openai.RateLimitError),
+        ({"logprobs": 99}, openai.BadRequestError), ({"max_tokens": 0}, openai.BadRequestError),
+        ({"frequency_penalty": 1.0}, openai.BadRequestError), ({"best_of": 4}, openai.BadRequestError),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
@@ -96,6 +109,34 @@ def test_errors_have_openai_s_form_and_one_sentence(client, wrong, error, stream
         ask(client, **wrong, stream=stream)
     assert caught.value.body["message"].endswith(".")
     assert "Traceback" not in caught.value.body["message"]
+
+
+def test_a_harness_scores_texts_by_their_tokens(client, tokenizer):
+    """As lm-evaluation-harness asks: ids of context and continuation, an echo, one token more, which it leaves out."""
+    ids = [[tokenizer.bos_id, *tokenizer.encode(text)] for text in (OPENING, "Once there was")]
+    answer = ask(client, prompt=ids, max_tokens=1, logprobs=1, echo=True, temperature=0)
+    for given, choice in zip(ids, answer.choices, strict=True):
+        found = choice.logprobs
+        assert len(found.tokens) == len(found.token_logprobs) == len(found.top_logprobs) == len(found.text_offset) == len(given) + 1
+        assert found.token_logprobs[0] is None
+        assert all(score <= 0 for score in found.token_logprobs[1:])
+        # Without temperature the token that is written is the likeliest, but for near ties: writing is in half precision.
+        assert found.token_logprobs[-1] > max(found.top_logprobs[-1].values()) - 0.2
+    assert answer.choices[1].text.startswith("Once there was")
+    whole, alone = answer.choices[1].logprobs, ask(client, prompt="Once there was", max_tokens=0, logprobs=1, echo=True).choices[0]
+    assert alone.text == "Once there was" == "".join(alone.logprobs.tokens)
+    assert alone.logprobs.token_logprobs == pytest.approx(whole.token_logprobs[1:-1], abs=1e-4)
+
+
+def test_what_is_written_has_its_probabilities_too(client):
+    choice = ask(client, prompt="A", logprobs=3).choices[0]
+    assert len(choice.logprobs.tokens) == len(choice.logprobs.token_logprobs) > 3
+    assert all(3 <= len(likely) <= 4 for likely in choice.logprobs.top_logprobs)
+    word = choice.text.split()[2]
+    cut = ask(client, prompt="A", logprobs=3, stop=word).choices[0]
+    assert 0 < len(cut.logprobs.tokens) < len(choice.logprobs.tokens)
+    assert cut.logprobs.tokens == choice.logprobs.tokens[: len(cut.logprobs.tokens)]
+    assert ask(client, prompt="A").choices[0].logprobs is None
 
 
 def test_the_key_is_asked_for(address):

@@ -6,6 +6,7 @@ from backend.errors import UserError
 from backend.languages import language_names, load_language
 from spaces.labels import all_labels, labels
 from spaces.opening import MAX_CHARACTERS, clean_opening, language_of
+from spaces.page import asked_language
 from spaces.story import message_html, story_html
 from spaces.writing import draw_seed
 
@@ -63,6 +64,12 @@ def test_every_page_language_has_every_label():
     for name, words in all_labels().items():
         assert set(words) == keys, name
         assert all(str(text).strip() for text in words.values())
+
+
+def test_the_page_opens_in_the_language_that_the_browser_asks_for():
+    assert asked_language("bn-IN,bn;q=0.9,en;q=0.8") == "bangla"
+    assert asked_language("ne-NP, hi;q=0.8, en;q=0.5") == "hindi"
+    assert asked_language("en-IN,hi;q=0.9") == asked_language("fr") == asked_language("") == asked_language("*") == "english"
 
 
 def test_seeds():
