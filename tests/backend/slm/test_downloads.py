@@ -53,6 +53,7 @@ def ask(hub, name, tmp_path, **environment):
     [
         ("org/name", HubName("org/name")), (" org/na.me-2 ", HubName("org/na.me-2")), ("org/name@v1", HubName("org/name", "v1")),
         ("https://huggingface.co/org/name/", HubName("org/name")),
+        ("huggingface.co/org/name#files", HubName("org/name")), ("http://hf.co/org/name?x=1", HubName("org/name")),
         ("https://huggingface.co/org/name/tree/main", HubName("org/name", "main")),
         ("org/name/ckpt_sarvam_54M_val=0.518_[2M]_[l=6, h=8, e=512].pt", HubName("org/name", None, "ckpt_sarvam_54M_val=0.518_[2M]_[l=6, h=8, e=512].pt")),
         ("https://huggingface.co/org/name/blob/main/a%20b.pt?download=true", HubName("org/name", "main", "a b.pt")),
