@@ -69,12 +69,17 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-# Gradio confines the style sheet to its inner column; the space around that is set in the page's head.
+# Gradio confines the style sheet to its inner column and drops @supports: what needs either stands in the page's head.
 HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 body.dark { color-scheme: dark; }
 .gradio-container .main.app { padding: .5rem 1rem 1.5rem !important; }
 @media (max-width: 640px) { .gradio-container .main.app { padding: .25rem .5rem 1rem !important; } }
+@supports (position-area: bottom) {  /* what else was likely stands beside its token, where it covers neither that nor its line */
+  .tokens p > .token:is(:hover, :focus) { anchor-name: --token; anchor-scope: --token; }
+  .tokens .token > .tip { position-anchor: --token; position-area: bottom span-all !important; position-try-fallbacks: flip-block;
+    inset: auto !important; transform: none !important; justify-self: anchor-center; margin: .4rem .5rem; }
+}
 </style>"""
 
 

@@ -12,7 +12,7 @@ from spaces.desk import PRIVATE, Desk, note_html
 from spaces.labels import labels
 from spaces.model_field import model_field
 from spaces.opening import clean_opening, language_of
-from spaces.opening_fields import language_field, opening_fields
+from spaces.opening_fields import language_field, opening_fields, shown_language
 from spaces.scrolling import into_view
 from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html
@@ -45,20 +45,22 @@ def build(desk: Desk) -> None:
 
     def looking(tell: bool):
         async def on_look(request: gr.Request, text, language, model, seed, page, *settings):
+            """Outputs: what is shown, language."""
             words, stopped = labels(page), visits.begin(request.session_hash)
             try:
                 text = clean_opening(text, page)
                 spoken = language_of(text, language, page, desk.written)
                 draft = Draft(choose_model(models, model, spoken, page), draw_seed(seed, words))
-                if not models.loaded(draft.model):
-                    yield message_html(words["loading"])
+                change = shown_language(desk, spoken, language)
+                waking = gr.skip() if models.loaded(draft.model) else message_html(words["loading"])
+                yield waking, change
                 sampling, owner = sampling_of(settings), visitor_address(request)
                 # One token is told even where none is asked for: it brings the model and waits its turn.
                 short = replace(sampling, max_tokens=min(sampling.max_tokens, _LONGEST) if tell else 1, finish_sentence=tell)
                 with desk.quota.taking(owner, 1, words):
                     async for _ in write_stories(models, [draft], text, short, stopped, words, owner):
                         if draft.coming is not None or draft.ahead:
-                            yield message_html(facts_of(draft, text, spoken, words)[0], share=draft.coming)
+                            yield message_html(facts_of(draft, text, spoken, words)[0], share=draft.coming), gr.skip()
                     if draft.failed:
                         raise UserError(draft.ending)
                     async with models.lend_async(draft.model) as engine:
@@ -66,9 +68,9 @@ def build(desk: Desk) -> None:
                         readings = await asyncio.to_thread(engine.reader.read, [*given, *told], _ALTERNATIVES)
                         table = engine.token_bytes
                 found = pieces(readings, table, len(given))
-                yield tokens_html(found, table, load_language(spoken).code, words, model_of(draft))
+                yield tokens_html(found, table, load_language(spoken).code, words, model_of(draft)), gr.skip()
             except UserError as error:
-                yield message_html(str(error), "problem")
+                yield message_html(str(error), "problem"), gr.skip()
             finally:
                 visits.end(request.session_hash, stopped)
 
@@ -77,5 +79,5 @@ def build(desk: Desk) -> None:
     inputs = [opening, language, model, seed, desk.page_language, *fields]
     run = {"concurrency_limit": None, "trigger_mode": "multiple", **PRIVATE}
     gr.on([go_on.click, look.click], None, None, None, js=into_view("look-and-tell", "tokens"), **PRIVATE)
-    gr.on([go_on.click, opening.submit], looking(True), inputs, shown, **run)
-    look.click(looking(False), inputs, shown, **run)
+    gr.on([go_on.click, opening.submit], looking(True), inputs, [shown, language], **run)
+    look.click(looking(False), inputs, [shown, language], **run)
