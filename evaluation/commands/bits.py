@@ -10,23 +10,15 @@ import numpy as np
 from backend.errors import UserError
 from backend.files import writing
 from backend.slm.catalog import resolve
-from evaluation.corpus import read_texts
+from evaluation.dataset_option import dataset_option, read_dataset
 from evaluation.page import in_line
 from evaluation.perplexity import bits_per_byte
 from evaluation.statistics import ratio_intervals
-from evaluation.text import as_language
 
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    required=True,
-    metavar="LANGUAGE=FILE",
-    help="stories that no model was trained on: JSON, JSONL, Parquet or a folder of them; may be given several times",
-)
+@dataset_option("stories that no model was trained on")
 @click.option("--column", default="story", show_default=True)
 @click.option("--count", default=200, show_default=True, type=click.IntRange(min=2), help="stories of each file, the first ones")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="a JSON file")
@@ -37,11 +29,8 @@ def bits(models: tuple[str, ...], datasets: tuple[str, ...], column: str, count:
     """
     folders, rows = [resolve(name) for name in models], []
     for text in datasets:
-        language, _, path = text.partition("=")
-        if not path:
-            raise UserError(f"'{text}' is not a dataset; give LANGUAGE=FILE, such as hindi=stories.jsonl.")
-        language = as_language(language).name
-        stories = read_texts(Path(path), column)[:count]
+        language, path, stories = read_dataset(text, column)
+        stories = stories[:count]
         if len(stories) < 2:
             raise UserError(f"{path} has one story only; an interval needs two.")
         for folder in folders:

@@ -12,9 +12,8 @@ from tqdm import tqdm
 from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import train_tokenizer
-from evaluation.corpus import read_texts
+from evaluation.dataset_option import dataset_option, read_dataset
 from evaluation.foreign_tokenizers import load_any
-from evaluation.text import as_language
 from evaluation.tokenizer_measures import measure_tokenizer
 from evaluation.tokenizer_table import as_markdown, plot
 from evaluation.tokenizer_training import trained_bits_per_byte
@@ -22,14 +21,7 @@ from evaluation.tokenizer_training import trained_bits_per_byte
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    required=True,
-    metavar="LANGUAGE=FILE",
-    help="stories to measure on: JSON, JSONL, Parquet or a folder of them; may be given several times",
-)
+@dataset_option("stories to measure on")
 @click.option("--column", default="story", show_default=True)
 @click.option(
     "--train",
@@ -73,11 +65,7 @@ def tokenizers(
     if len(loaded) < len(names):
         raise UserError("Two tokenizers have the same name in the table; give each its own, as LABEL=NAME.")
     for text in datasets:
-        language, _, path = text.partition("=")
-        if not path:
-            raise UserError(f"'{text}' is not a dataset; give LANGUAGE=FILE, such as hindi=stories.jsonl.")
-        language = as_language(language).name
-        stories = read_texts(Path(path), column)
+        language, path, stories = read_dataset(text, column)
         held_out = stories[1::2] if sizes and len(stories) > 1 else stories
         trained = {f"own BPE {size}": train_tokenizer(stories[::2], size).backend for size in sizes}
         table = morphology / f"{language}.csv" if morphology and (morphology / f"{language}.csv").exists() else None
@@ -85,7 +73,7 @@ def tokenizers(
         for name, tokenizer in tqdm(everyone, desc=language, unit=" tokenizers", disable=not sys.stderr.isatty()):
             row = measure_tokenizer(tokenizer, name, held_out, language, table)
             if passes:
-                file = Path(path).resolve()
+                file = path.resolve()
                 bits = trained_bits_per_byte(tokenizer, name, file, column, out.resolve() / "models", passes, seeds)
                 spread = stdev(bits) if seeds > 1 else None
                 row = replace(row, trained_bits_per_byte=fmean(bits), trained_spread=spread)
