@@ -6,7 +6,7 @@ from os.path import commonprefix
 from random import Random
 
 from datagen.coining import coined
-from datagen.prompts import Prompts
+from datagen.prompts import Prompt, Prompts
 from datagen.storyteller.grammar import PROMPT_ROLES, Scene
 from datagen.storyteller.plots import Plot
 from datagen.storyteller.teller import Storyteller, load_storyteller
@@ -22,7 +22,7 @@ class CarryingTeller:
     A share `preludes` of them begins with a sentence that the plot does not ask for: from it a model learns to go on
     from any opening. In a share `things` the hero is a thing, a kettle or a cloud: the openings that people write are
     as often about things as about people. In a share `made_up` the prompt's noun is one that nobody knows, which can only
-    be copied. Of several castings that one is told whose opening is carried best.
+    be copied: it always stands in the first sentence. Of several castings that one is told whose opening is carried best.
     """
 
     def __init__(self, language: str, plots: int, preludes: float, things: float, made_up: float, seed: int):
@@ -40,30 +40,33 @@ class CarryingTeller:
         kinds = {kind for plot in chosen for role in plot.noun_roles for kind in plot.roles[role]}
         for prompt in self._prompts.range(0, len(self._prompts)):
             if self._teller.words.find("nouns", prompt.noun).kind in kinds:
-                yield self._best(prompt)
+                yield self._best(prompt, self._dice.random() < self._made_up)
 
     def first_sentence(self, story: str) -> str:
         """The first sentence with its end, or the whole of a story that never ends one."""
         first = self._first_sentence.match(story)
         return first.group() if first else story
 
-    def _best(self, prompt) -> str:
+    def _best(self, prompt: Prompt, made_up: bool) -> str:
         best, most = "", -1.0
-        prelude, thing, made_up = (self._dice.random() < share for share in (self._preludes, self._things, self._made_up))
+        prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
         for attempt in range(TRIES):
             words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
             plot, scene = self._teller.cast(*words, f"{prompt.text} {attempt}", self._plots)
             if thing:
                 self._cast_a_thing(plot, scene)
-            if made_up:
-                self._coin(plot, scene)
+            strangers = self._coin(plot, scene) if made_up else []
             story = self._teller.say(plot, scene, plain=True, prelude=prelude)
+            opening = self.first_sentence(story).lower()
+            # One that the opening does not name would teach a model to make up words itself.
+            if any(shared_stem(word).lower() not in opening for word in strangers):
+                continue
             carried = self._carried(story, scene)
             if carried > most:
                 best, most = story, carried
             if most == 1:
                 break
-        return best
+        return best or self._best(prompt, made_up=False)
 
     def _cast_a_thing(self, plot: Plot, scene: Scene) -> None:
         taken = {word["word"] for word in scene.roles.values()}
@@ -71,17 +74,20 @@ class CarryingTeller:
         if "hero" in scene.roles and "hero" not in plot.noun_roles and hero["word"] not in taken:
             self._teller.recast(scene, "hero", hero)
 
-    def _coin(self, plot: Plot, scene: Scene) -> None:
+    def _coin(self, plot: Plot, scene: Scene) -> list[Word]:
+        made = []
         for role in plot.noun_roles:
             other = self._heroes[int(scene.dice.random() * len(self._heroes))]
             if role in scene.roles and (word := coined(scene.roles[role], other, scene.dice)):
                 self._teller.recast(scene, role, word)
+                made.append(word)
+        return made
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""
         opening = self.first_sentence(story)
         rest = story[len(opening) :]
-        stems = {_stem(word).lower() for role, word in scene.roles.items() if role not in PROMPT_ROLES}
+        stems = {shared_stem(word).lower() for role, word in scene.roles.items() if role not in PROMPT_ROLES}
         named = [stem for stem in stems if stem in opening.lower()]
         return sum(stem in rest.lower() for stem in named) / len(named) if named else 0.0
 
@@ -96,7 +102,7 @@ def carrying_plots(teller: Storyteller, count: int) -> set[str]:
     for prompt in Prompts(teller.language.name).range(0, 40 * len(teller.plots)):
         plot, scene = teller.cast(prompt.noun, prompt.verb, prompt.adjective, prompt.feature, prompt.text)
         later = teller.say(plot, scene, plain=True).split("\n\n")[1:]
-        stems = {_stem(scene.roles[role]) for role in ("hero", *plot.noun_roles) if role in scene.roles}
+        stems = {shared_stem(scene.roles[role]) for role in ("hero", *plot.noun_roles) if role in scene.roles}
         steadiness[plot.path.stem].append(
             sum(stem in part for part in later for stem in stems) / max(1, len(later) * len(stems))
         )
@@ -112,7 +118,7 @@ def carrying_plots(teller: Storyteller, count: int) -> set[str]:
     return set([*first, *(stem for stem in ranked if stem not in first)][:count])
 
 
-def _stem(word: Word) -> str:
+def shared_stem(word: Word) -> str:
     """What all forms of a word begin with, or the word where they share less than two characters."""
     shared = commonprefix(  # noqa: RUF071 (letters, not paths)
         [word["word"], *(word[form] for form in ("obl", "gen", "loc") if form in word)]
