@@ -9,6 +9,7 @@ import json_repair
 import orjson
 
 from backend.llm.engine import Rejected
+from backend.llm.journal_entry import joined_pairs
 from backend.llm.provider import Completion
 
 STORY_FORMAT = {
@@ -83,7 +84,7 @@ def _story(value) -> str:
         texts = [inner for inner in value.values() if isinstance(inner, str)]
         if len(texts) == 1:
             return texts[0]
-    raise Rejected("no story", json.dumps(value, ensure_ascii=False)[:80])
+    raise Rejected("no story", joined_pairs(json.dumps(value, ensure_ascii=False))[:80])
 
 
 def clean(story: str) -> str:
@@ -107,8 +108,8 @@ def clean(story: str) -> str:
 def _without_markup(story: str) -> str:
     if "\\" in story:  # escaped once too often
         story = _ESCAPED_LETTER.sub(lambda match: chr(int(match.group(1), 16)), story)
-        story = story.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins the halves of a pair
         story = story.replace("\\r", "").replace("\\n", "\n").replace("\\t", " ").replace('\\"', '"').replace("\\'", "'")
+    story = joined_pairs(story)
     if "&" in story:
         story = html.unescape(story)
     story = story.replace("\u2028", "\n").replace("\u2029", "\n\n").replace("\r", "")

@@ -82,8 +82,8 @@ class Prompts:
     def __init__(self, language: str, complexity: str = "2+", seed: int = 0):
         if complexity not in COMPLEXITIES:
             raise UserError(f"There is no complexity '{complexity}'; choose one of {', '.join(COMPLEXITIES)}.")
-        if seed < 0:
-            raise UserError(f"The seed {seed} is negative; give 0 or more.")
+        if not 0 <= seed < 2**63:
+            raise UserError(f"The seed {seed} is {'negative' if seed < 0 else 'too large'}; give one from 0 to {2**63 - 1}.")
         self.language, self.complexity, self.seed = language, complexity, seed
         words = load_words(language)
         self._lists = tuple(

@@ -31,7 +31,7 @@ def check(language: str) -> None:
 def parse_shard(text: str) -> tuple[int, int]:
     """(i, n) of a shard 'i/n'. Raises UserError unless 0 <= i < n."""
     shard, _, shards = text.partition("/")
-    if not (shard.isdigit() and shards.isdigit() and int(shard) < int(shards)):
+    if not (shard.isdecimal() and shards.isdecimal() and int(shard) < int(shards)):
         raise UserError(f"'{text}' is not a shard; give i/n with 0 <= i < n, such as 0/4.")
     return int(shard), int(shards)
 

@@ -168,6 +168,7 @@ class Calls:
             if completion is None:
                 lane.end()
             self._purse.settle(ticket.most_dollars, ticket.most_tokens, cost or 0.0, used)
+        lane.repeated((completion or error).calls - 1)
         now = self._loop.time()
         if completion is not None:
             lane.answered(now, now - started, used - ticket.tokens, completion.allowance)

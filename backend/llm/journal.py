@@ -14,7 +14,7 @@ import filelock
 import orjson
 
 from backend.errors import UserError
-from backend.llm.journal_entry import ACCEPTED, DEAD, PENDING, Attempt, Entry, Known, count_attempt, key_hash
+from backend.llm.journal_entry import ACCEPTED, DEAD, PENDING, Attempt, Entry, Known, count_attempt, key_hash, mend
 from backend.llm.journal_file import lock_of, open_to_write, unreadable
 from backend.llm.journal_view import JournalView
 
@@ -77,6 +77,14 @@ class Journal(JournalView):
         Such a duplicate is saved as a failed attempt of a pending item, for the caller to ask again or to bury. When an
         error is raised (a full disk), nothing of it is saved and the same call can be made again.
         """
+        try:
+            return self._commit(entries, tallies)
+        except (UnicodeEncodeError, orjson.JSONEncodeError):
+            for entry in entries:
+                mend(entry)
+            return self._commit(entries, tallies)
+
+    def _commit(self, entries: list[Entry], tallies: dict[str, float] | None) -> list[Entry]:
         next_number = self._next
         try:
             with self.connection:

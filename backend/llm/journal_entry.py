@@ -1,6 +1,7 @@
 """What is written into a journal: attempts, and the states that they leave an item in."""
 
 import hashlib
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -46,6 +47,21 @@ class Known:
 
     state: str
     attempts: int
+
+
+def joined_pairs(text: str) -> str:
+    """The text with the halves of surrogate pairs joined, and U+FFFD for a half alone, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def mend(entry: Entry) -> None:
+    """Join surrogate pairs in all that an answer has brought into an entry."""
+    for holder, names in ((entry, ("text", "key")), (entry.attempt, ("reason", "detail", "answer", "finish_reason"))):
+        for name in names:
+            if isinstance(value := getattr(holder, name), str):
+                setattr(holder, name, joined_pairs(value))
+    if entry.facts:
+        entry.facts = json.loads(joined_pairs(json.dumps(entry.facts, ensure_ascii=False)))
 
 
 def count_attempt(tally: Counter, state: str, reason: str | None, attempt: Attempt) -> None:

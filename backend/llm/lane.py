@@ -82,6 +82,10 @@ class Lane:
         if allowance:
             self.allow(now, allowance)
 
+    def repeated(self, calls: int) -> None:
+        """A call was so many times sent once more, in another form."""
+        self._requests.settle(calls)
+
     def allow(self, now: float, allowance: Allowance) -> None:
         """Keep what the endpoint's headers tell, where it is stricter than what was asked for."""
         for pace, told, wanted in (
@@ -89,7 +93,7 @@ class Lane:
             (self._tokens, allowance.tokens_per_minute, self._limits.tokens_per_minute),
         ):
             if told and min(told, wanted or told) != pace.per_minute:
-                pace.limit(min(told, wanted or told))
+                pace.limit(min(told, wanted or told), now)
         if allowance.pause:
             self._paused_until = max(self._paused_until, now + allowance.pause)
 

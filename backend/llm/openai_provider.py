@@ -1,8 +1,10 @@
 """Any endpoint that speaks OpenAI's chat completions."""
 
+import itertools
 import os
 import urllib.parse
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 
@@ -66,20 +68,21 @@ class OpenAIProvider:
 
     async def complete(self, messages, *, max_tokens=None, temperature=None, response_format=None) -> Completion:
         """One answer. Raises RateLimited, Transient, Refused or Fatal."""
-        if response_format is None:
-            return await self._send(self._body(messages, max_tokens, temperature, None))
         ladder = _ladder(response_format)
-        while True:
+        for calls in itertools.count(1):
             rung = min(self._rung, len(ladder) - 1)
             try:
                 done = await self._send(self._body(messages, max_tokens, temperature, ladder[rung]))
+            except _Declined as declined:
+                self._unknown.add(declined.parameter)
             except ProviderError as error:
-                if not self._steps_down(error, rung, len(ladder)):
+                if response_format is None or not self._steps_down(error, rung, len(ladder)):
+                    error.calls = calls
                     raise
             else:
-                if not self._proven or rung < self._rung:
+                if response_format is not None and (not self._proven or rung < self._rung):
                     self._rung, self._proven = rung, True
-                return done
+                return done if calls == 1 else replace(done, calls=calls)
 
     def _steps_down(self, error: ProviderError, rung: int, rungs: int) -> bool:
         """Whether to ask at once with a plainer response format; a format that was ever answered is kept."""
@@ -119,10 +122,8 @@ class OpenAIProvider:
         if reply.status == 200:
             return self._completion(reply)
         error = _error_in(reply)
-        if declined := self._declined_parameter(reply.status, error, body):
-            self._unknown.add(declined)
-            limit = body.get("max_tokens", body.get("max_completion_tokens"))
-            return await self._send(self._body(body["messages"], limit, body.get("temperature"), body.get("response_format")))
+        if declined := _declined_parameter(reply.status, error, body):
+            raise _Declined(declined)
         raise self._typed(reply, error)
 
     def _completion(self, reply: Reply) -> Completion:
@@ -167,16 +168,6 @@ class OpenAIProvider:
             return Refused(message, f"status {status}")
         return Transient(message, f"status {status}")
 
-    def _declined_parameter(self, status: int, error: dict, body: dict) -> str | None:
-        """The optional parameter that a 400 complains of, when leaving it out can help."""
-        if status not in (400, 422):
-            return None
-        message = _message(error)
-        for name in ("max_tokens", "temperature"):
-            if name in body and name not in self._unknown and (error.get("param") == name or f"'{name}'" in message):
-                return name
-        return None
-
     def _clean(self, message: str) -> str:
         """A message without keys: servers like to send them back."""
         for secret in (self._key, *self._headers.values(), urllib.parse.urlsplit(self._url).password):
@@ -185,8 +176,28 @@ class OpenAIProvider:
         return message[:1000]
 
 
-def _ladder(wanted: dict) -> list[dict | None]:
+class _Declined(Exception):
+    """An optional parameter is not known to this model; without it the same may be asked again."""
+
+    def __init__(self, parameter: str):
+        self.parameter = parameter
+
+
+def _declined_parameter(status: int, error: dict, body: dict) -> str | None:
+    """The optional parameter that a 400 complains of, when leaving it out can help."""
+    if status not in (400, 422):
+        return None
+    message = _message(error)
+    for name in ("max_tokens", "temperature"):
+        if name in body and (error.get("param") == name or f"'{name}'" in message):
+            return name
+    return None
+
+
+def _ladder(wanted: dict | None) -> list[dict | None]:
     """The response format that is wanted, then ever plainer ones, down to none."""
+    if wanted is None:
+        return [None]
     if wanted.get("type") != "json_schema":
         return [wanted, None]
     return [wanted, {"type": "json_object", "schema": wanted["json_schema"]["schema"]}, {"type": "json_object"}, None]

@@ -15,7 +15,10 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer. Token counts are None where the provider tells none; `cost` is in dollars, None when not known."""
+    """An answer. Token counts are None where the provider tells none; `cost` is in dollars, None when not known.
+
+    `calls` is how many requests it took: those are counted whose form was declined before.
+    """
 
     text: str
     input_tokens: int | None = None
@@ -23,10 +26,16 @@ class Completion:
     cost: float | None = None
     finish_reason: str = ""
     allowance: Allowance | None = None
+    calls: int = 1
 
 
 class ProviderError(Exception):
-    """The root of what `complete` raises; its text never holds a key. `reason` is a short name that is counted."""
+    """The root of what `complete` raises; its text never holds a key. `reason` is a short name that is counted.
+
+    `calls` is how many requests were sent.
+    """
+
+    calls = 1
 
     def __init__(self, message: str, reason: str = "provider error", retry_after: float | None = None):
         super().__init__(message)

@@ -46,6 +46,13 @@ class Writer:
         self._patience = 0.0
 
     def _run(self) -> None:
+        try:
+            self._write()
+        except Exception as error:  # else all others would wait for this thread for ever
+            self._trouble(f"a fault of this program: {error!r}")
+            raise
+
+    def _write(self) -> None:
         while True:
             batch = [self._queue.get()]
             self._stopping.wait(_GATHER)

@@ -62,6 +62,13 @@ def read(reader, record, story, finish_reason="stop"):
     return facts["checks"] if facts else []
 
 
+def test_half_a_surrogate_pair_is_broken_text_and_two_halves_are_a_sign(good):
+    record, story, _ = good("hindi")
+    head, _, tail = story.partition(" ")
+    assert read(StoryReader(), record, f"{head} \ud83d {tail}") == "broken text"
+    assert read(StoryReader(), record, f"{head} \ud83d\ude00 {tail}") == []
+
+
 def stranger(language, kind, story):
     """A word of the list of which not even the beginning stands in the story."""
     rows = getattr(load_words(language), kind)
@@ -77,7 +84,7 @@ def damaged(name, language, record, story, others):
         return record | {"noun": stranger(language, "nouns", story), "verb": stranger(language, "verbs", story)}, story
     if name == "word missing":
         return record | {"noun": stranger(language, "nouns", story)}, story
-    sentence = story.split(end)[0].strip() + end
+    sentence = max(story.split(end), key=len).strip() + end
     return record, {
         "empty": "… !!",
         "refusal": REFUSALS[language],

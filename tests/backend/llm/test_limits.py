@@ -1,5 +1,6 @@
 """What headers say, the pace that is kept, and how concurrency is found."""
 
+import bisect
 import random
 
 import pytest
@@ -63,6 +64,46 @@ def test_no_minute_has_more_than_its_limit_and_little_is_wasted(rate):
     for start in range(0, len(times), max(1, len(times) // 50)):
         assert sum(times[start] <= time < times[start] + 60 for time in times) <= rate
     assert len([time for time in times if time < 180]) >= 0.98 * rate * 3
+
+
+def sent(pace: Pace, seconds: float, begin: float = 0.0) -> list[float]:
+    """When units go that are always waiting."""
+    now, times = begin, []
+    while (now := now + pace.wait(now)) < begin + seconds:
+        pace.take(now)
+        times.append(now)
+    return times
+
+
+def busiest_minute(times: list[float]) -> int:
+    times = sorted(times)
+    return max(bisect.bisect_left(times, start + 60) - place for place, start in enumerate(times))
+
+
+def test_an_endpoint_counts_no_minute_above_its_limit_though_first_calls_are_longer_on_their_way():
+    times = sent(Pace(6000), 180)
+    arrivals = [time + (0.49 if number < 200 else 0.0) for number, time in enumerate(times)]
+    assert busiest_minute(arrivals) <= 6000 and len(times) >= 0.97 * 3 * 6000
+
+
+def test_nothing_goes_in_a_burst_at_the_start():
+    assert len(sent(Pace(6000), 1.0)) <= 100  # some endpoints keep the limit of a minute by the second
+
+
+def test_calls_before_a_limit_was_known_are_part_of_its_minute():
+    pace = Pace(None)
+    for number in range(64):
+        pace.take(number / 100)
+    pace.limit(500, 1.0)
+    assert busiest_minute([number / 100 for number in range(64)] + sent(pace, 120, 1.0)) <= 500
+
+
+def test_a_call_that_was_sent_in_three_forms_counts_as_three():
+    once, thrice = Lane(Endpoint(), Limits(requests_per_minute=60)), Lane(Endpoint(), Limits(requests_per_minute=60))
+    for lane in (once, thrice):
+        lane.begin(0.0, 10)
+    thrice.repeated(2)
+    assert thrice.wait(0.0, 10) == pytest.approx(once.wait(0.0, 10) + 2, abs=0.1)
 
 
 def test_what_was_expected_wrongly_is_settled():
