@@ -1,5 +1,6 @@
 """Writing a file or a folder so that it is either whole or not there."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import IO
 def writing(path: Path | str, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path`; at the end it is flushed to disk and renamed, on an error removed."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -21,8 +24,10 @@ def writing(path: Path | str, mode: str = "w") -> Iterator[IO]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and not error.filename and error.errno:  # a full disk does not say where
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -15,6 +15,7 @@ import pyarrow
 import xxhash
 from tqdm import tqdm
 
+from backend.command_line import Number
 from backend.errors import UserError
 from backend.llm.journal import JournalView
 from datagen.data_card import Exported, data_card
@@ -77,8 +78,8 @@ def sort_out(journal: JournalView, threshold: float, validation: float, seed: in
 @click.argument("journal", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="a folder; an earlier export there is replaced")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
-@click.option("--near-duplicates", "threshold", default=0.8, show_default=True, type=click.FloatRange(0, 1), help="drop stories as similar as this to one that is kept; 0 drops none")
-@click.option("--validation", default=0.01, show_default=True, type=click.FloatRange(0, 0.5), help="share of the stories; near-duplicates lie on one side")
+@click.option("--near-duplicates", "threshold", default=0.8, show_default=True, type=Number(0, 1), help="drop stories as similar as this to one that is kept; 0 drops none")
+@click.option("--validation", default=0.01, show_default=True, type=Number(0, 0.5), help="share of the stories; near-duplicates lie on one side")
 @click.option("--seed", default=0, show_default=True, help="of the split")
 @click.option("--rows-a-file", default=200_000, show_default=True, type=click.IntRange(min=1))
 def export(journal: Path, out: Path, form: str, threshold: float, validation: float, seed: int, rows_a_file: int) -> None:

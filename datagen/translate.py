@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backend.command_line import Number
 from backend.errors import UserError
 from backend.languages import Language, load_language
 from backend.llm.engine import Item, answer_all
@@ -35,8 +36,8 @@ _NAMES = {"revision": "state of the source's files", "column": "column", "from":
 @click.option("--to", "target", required=True, help="likewise")
 @click.option("--shard", default="0/1", show_default=True, help="i/n: only the rows whose number is i modulo n")
 @click.option("--journal", "path", required=True, type=click.Path(path_type=Path), help="a SQLite file, made or gone on with")
-@click.option("--min-ratio", default=SHORTEST, show_default=True, help="characters for each of the source")
-@click.option("--max-ratio", default=LONGEST, show_default=True)
+@click.option("--min-ratio", default=SHORTEST, show_default=True, type=Number(min=0), help="characters for each of the source")
+@click.option("--max-ratio", default=LONGEST, show_default=True, type=Number(min=0))
 @click.option("--reject", multiple=True, metavar="CHECK", help="a check that shall reject")
 @click.option("--allow", multiple=True, metavar="CHECK", help="a check that shall only be noted")
 @click.option("--beams", default=4, show_default=True, type=click.IntRange(min=1), help="of a seq2seq model")

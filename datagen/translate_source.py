@@ -5,12 +5,15 @@ import gzip
 import hashlib
 import sys
 import unicodedata
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import orjson
+import pyarrow
 import pyarrow.parquet
 
 from backend.errors import UserError
@@ -34,6 +37,8 @@ class Source:
     def __init__(self, name: str, column: str, id_column: str | None = None, split: str | None = None):
         """`split` keeps the files whose name begins with it. Raises UserError when there is no such dataset."""
         self.name, self._column, self._id_column = name, column, id_column
+        if not Path(name).exists() and (name.count("/") > 1 or name.startswith((".", "/", "~")) or _suffix(Path(name))):
+            raise UserError(f"There is no file or folder {name}; give one, or a dataset of the Hub as ORG/NAME.")
         path = Path(name) if Path(name).exists() else download_dataset(name)
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         self._files = [file for file in found if _suffix(file) and file.name.startswith(split or "")]
@@ -53,11 +58,16 @@ class Source:
 
     def count(self, shard: int = 0, shards: int = 1) -> int:
         """How many rows `rows` will look at."""
-        return len(range(shard, sum(map(_length, self._files)), shards))
+        total = 0
+        for file in self._files:
+            with _told(file):
+                total += _length(file)
+        return len(range(shard, total, shards))
 
     def _cells(self) -> Iterator[tuple[str, object, object]]:
         for file in self._files:
-            yield from _READERS[_suffix(file)](file, self._columns)
+            with _told(file):
+                yield from _READERS[_suffix(file)](file, self._columns)
 
     def _columns(self, names: list[str], where: str) -> tuple[str, str | None]:
         """Which columns hold the text and the id."""
@@ -65,6 +75,16 @@ class Source:
             if wanted and wanted not in names:
                 raise UserError(f"{where} has no column '{wanted}'; it has {', '.join(names)}.")
         return self._column, self._id_column or next((name for name in _IDS if name in names), None)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """What is broken in a file as a sentence."""
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error, pyarrow.ArrowInvalid, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{file} cannot be read as {_suffix(file)} ({said[:200]}); mend it or give another, texts in UTF-8.") from None
 
 
 def _suffix(file: Path) -> str | None:

@@ -21,7 +21,7 @@ from backend.llm.writer import Writer
 
 _LONGEST_BACK_OFF = 60.0
 _LOOK = 2.0  # seconds after which dead endpoints are thought of again
-_UNPROVEN = 64  # calls under way until one answer has been accepted: an endpoint that tells no stories costs little
+_UNPROVEN = 128  # calls under way until one answer has been accepted: an endpoint that tells no stories costs little
 _BEAT = 2.0  # seconds between two notes of the run in the journal
 
 

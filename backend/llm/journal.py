@@ -33,6 +33,8 @@ class Journal(JournalView):
     def create_or_open(cls, path: Path | str) -> "Journal":
         """Open for writing, made when missing. Raises UserError when another process writes it or it is no journal."""
         path = Path(path)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give a --journal that is a file, such as {path / 'stories.sqlite'}.")
         lock = lock_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

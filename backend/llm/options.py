@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from backend.command_line import Number
 from backend.errors import UserError
 from backend.llm.budget import Budget
 from backend.llm.engine import Settings
@@ -24,7 +25,7 @@ PROVIDERS = {
     "openai-official": "backend.llm.openai_provider:make_official",
     "g4f": "backend.llm.g4f_provider:make",
 }
-_SECONDS = click.FloatRange(min=0, min_open=True)
+_SECONDS = Number(min=0, min_open=True)
 _SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 
 
@@ -51,21 +52,21 @@ def provider_options(more: dict[str, str] | None = None) -> Callable:
         click.option("--base-url", "base_urls", multiple=True, help="of an endpoint; again for each replica"),
         click.option("--model"),
         click.option("--header", "headers", multiple=True, help="'Name: value', or 'Name: $VARIABLE' for what is secret"),
-        click.option("--rpm", type=click.FloatRange(min=0, min_open=True), help="requests a minute to each endpoint; default: as its headers say"),
-        click.option("--tpm", type=click.FloatRange(min=0, min_open=True), help="tokens a minute to each endpoint"),
+        click.option("--rpm", type=Number(min=0, min_open=True), help="requests a minute to each endpoint; default: as its headers say"),
+        click.option("--tpm", type=Number(min=0, min_open=True), help="tokens a minute to each endpoint"),
         click.option("--concurrency", default=1024, show_default=True, type=click.IntRange(min=1), help="most calls at once to each endpoint; how many is found out"),
         click.option("--max-tokens", type=click.IntRange(min=1), help="of an answer"),
-        click.option("--temperature", type=click.FloatRange(min=0)),
+        click.option("--temperature", type=Number(min=0)),
         click.option("--attempts", default=6, show_default=True, type=click.IntRange(min=1), help="before an item is a dead letter"),
-        click.option("--max-cost", type=click.FloatRange(min=0), help="dollars, over the whole life of the journal"),
+        click.option("--max-cost", type=Number(min=0), help="dollars, over the whole life of the journal"),
         click.option("--max-tokens-total", type=click.IntRange(min=0), help="likewise, tokens in and out"),
         click.option("--prices", type=click.Path(path_type=Path), help="a file like backend/llm/prices.yaml"),
         click.option("--connect-timeout", default=10.0, show_default=True, type=_SECONDS, help="seconds"),
         click.option("--first-byte-timeout", default=120.0, show_default=True, type=_SECONDS, help="seconds, and between any two bytes"),
         click.option("--timeout", default=300.0, show_default=True, type=_SECONDS, help="seconds for a whole call"),
-        click.option("--patience", default=600.0, show_default=True, type=click.FloatRange(min=0), help="seconds that all endpoints may be dead, or the disk full"),
+        click.option("--patience", default=600.0, show_default=True, type=Number(min=0), help="seconds that all endpoints may be dead, or the disk full"),
         click.option("--stream", is_flag=True, help="have answers streamed, so that a stalled one is seen sooner"),
-        click.option("--confirm-above", default=1.0, show_default=True, type=click.FloatRange(min=0), help="dollars of the estimate"),
+        click.option("--confirm-above", default=1.0, show_default=True, type=Number(min=0), help="dollars of the estimate"),
         click.option("--yes", is_flag=True, help="do not ask"),
     ]  # fmt: skip
 

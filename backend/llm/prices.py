@@ -1,5 +1,6 @@
 """What tokens cost, from a table in a file."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,13 @@ def load_prices(path: Path | None = None) -> dict[str, Price]:
     path = path or TABLE
     try:
         rows = yaml.safe_load(path.read_text("utf-8"))
-        return {str(model): Price(float(cells[0]), float(cells[1])) for model, cells in rows.items()}
+        prices = {str(model): Price(float(cells[0]), float(cells[1])) for model, cells in rows.items()}
+        if not all(0 <= dollars < math.inf for price in prices.values() for dollars in (price.input, price.output)):
+            raise ValueError
+        return prices
     except OSError as error:
         raise UserError(f"The prices {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError, IndexError):
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, LookupError):
         raise UserError(f"{path} is no table of prices; a line looks like 'gpt-4o-mini: [0.15, 0.60]'.") from None
 
 
