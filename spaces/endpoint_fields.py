@@ -6,7 +6,7 @@ import gradio as gr
 
 from backend.errors import UserError
 from backend.llm.prices import Price, load_prices, price_of
-from backend.llm.provider import ProviderError
+from backend.llm.provider import Fatal, ProviderError
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoints import Endpoint, allowed_endpoints, provider_at
 from spaces.story import message_html
@@ -33,9 +33,16 @@ class EndpointFields:
         return price_of(self.endpoints[who].model, load_prices()) if who in self.endpoints else None
 
 
-def failure_html(error: UserError | ProviderError, words: dict) -> str:
-    """What went wrong as one sentence; of an endpoint's failure also what a visitor can do."""
-    said = words["endpoint_failed"].format(reason=str(error).rstrip(". ")) if isinstance(error, ProviderError) else str(error)
+def failure_html(error: UserError | ProviderError, who: str, key: str, words: dict) -> str:
+    """What went wrong as one sentence; of a failure of the endpoint `who` also what a visitor can do."""
+    if not isinstance(error, ProviderError):
+        said = str(error)
+    elif error.reason in ("connection broken", "timed out"):
+        said = words["endpoint_unreachable"].format(endpoint=who)
+    elif isinstance(error, Fatal) and error.reason == "not allowed" and not key.strip():
+        said = words["key_missing"].format(endpoint=who)
+    else:
+        said = words["endpoint_failed"].format(reason=str(error).rstrip(". "))
     return message_html(said, "problem")
 
 

@@ -18,14 +18,17 @@ from spaces.judged import pasted, uploaded
 from spaces.judging import Judging, judge_all, priced
 from spaces.labels import labels
 from spaces.opening_fields import language_field
-from spaces.saving import SAVE_LINES
+from spaces.saving import SAVE_SCORES
 from spaces.score_view import check_each, checked_html, checked_many, judged_html, judged_many_html
+from spaces.scrolling import into_view
 from spaces.story import message_html
 
 LABEL = "tab_judge"
 _MOST_JUDGED = 300  # stories of one batch for an endpoint
 _MOST_CHECKED = 5000
 _CHECKED_AT_ONCE = 50
+_SCORED = ":is(.label, .scores, .facts, .problem, progress)"  # what tells that scoring has begun
+_SHOW_SCORES, _SHOW_BATCH = into_view("score", "scores", _SCORED), into_view("score-all", "batch-result", ":is(.message, .facts, progress)")
 
 
 def build(desk: Desk) -> None:
@@ -58,24 +61,25 @@ def build(desk: Desk) -> None:
     batch = _Batch(desk, answers, language, rubric, repeats)
 
     async def on_score(request: gr.Request, opening, story, language, who, key, rubric, repeats, page):
-        """Outputs: result, stop."""
+        """Outputs: result, stop, language."""
         words, stopped = labels(page), desk.visits.begin(request.session_hash)
-        hidden = gr.update(visible=False)
+        hidden, same, chosen = gr.update(visible=False), gr.skip(), language
         try:
             item = pasted(opening, story, language, words)
+            change = same if item.language == chosen else item.language
             if who == OFFLINE:
-                yield checked_html(quick_check(item.opening, item.completion, item.language), words), hidden
+                yield checked_html(quick_check(item.opening, item.completion, item.language), words), hidden, change
                 return
             provider = answers.provider(who, key, words)
             asked = questions([item], [provider.model], rubric, int(repeats))
-            yield _progress(0, len(asked), words), gr.update(visible=True)
+            yield _progress(0, len(asked), words), gr.update(visible=True), change
             async for state in judge_all(provider, asked, stopped):
-                yield _progress(state.done, state.asked, words), gr.skip()
+                yield _progress(state.done, state.asked, words), same, same
             shown = judged_html(state.ratings, words) if state.ratings else message_html(words["judge_waiting"])
             problems = _problems(state, words)
-            yield shown + problems if state.ratings or not problems else problems, hidden
+            yield shown + problems if state.ratings or not problems else problems, hidden, same
         except (UserError, ProviderError) as error:
-            yield failure_html(error, words), hidden
+            yield failure_html(error, who, key, words), hidden, same
         finally:
             desk.visits.end(request.session_hash, stopped)
 
@@ -83,11 +87,12 @@ def build(desk: Desk) -> None:
         desk.visits.stop(request.session_hash)
 
     inputs = [opening, story, language, answers.who, answers.key, rubric, repeats, desk.page_language]
-    score.click(on_score, inputs, [result, stop], concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
+    score.click(None, None, None, js=_SHOW_SCORES, **PRIVATE)
+    score.click(on_score, inputs, [result, stop, language], concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)
     answers.who.change(lambda who: gr.update(visible=who != OFFLINE), answers.who, how, **PRIVATE)
     for button, rows in desk.stories_to_judge:
-        _hand_over(desk, button, rows, [language, opening, story], batch)
+        _hand_over(desk, button, rows, [language, opening, story, result], batch)
 
 
 class _Batch:
@@ -109,15 +114,18 @@ class _Batch:
             desk.label("upload", upload), desk.label("stop", stop), desk.label("save_scores", save)
             self.run, self.result = run, gr.HTML(elem_id="batch-result")
             rows = gr.JSON(visible="hidden", value=[])
-        asked = [self.stories, answers.who, rubric, repeats, desk.page_language]
+        self.save, self.rows = save, rows
+        self.asked = asked = [self.stories, answers.who, rubric, repeats, desk.page_language]
         shown = [self.stories, run, self.result, save]
+        upload.upload(None, None, None, js=_SHOW_BATCH, **PRIVATE)
         upload.upload(self.on_upload, [upload, language, *asked[1:]], shown, **PRIVATE)
         gr.on([answers.who.change, rubric.change, repeats.change], self.on_plan, asked, self.result, **PRIVATE)
         inputs = [self.stories, answers.who, answers.key, rubric, repeats, desk.page_language]
         outputs = [self.result, rows, run, stop, save]
+        run.click(None, None, None, js=_SHOW_BATCH, **PRIVATE)
         run.click(self.on_run, inputs, outputs, concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
         stop.click(self.on_stop, None, None, queue=False, **PRIVATE)
-        save.click(None, rows, None, js=SAVE_LINES, **PRIVATE)
+        save.click(None, rows, None, js=SAVE_SCORES, **PRIVATE)
 
     def on_upload(self, file, language, who, rubric, repeats, page):
         """Outputs: stories, run, result, save."""
@@ -133,19 +141,20 @@ class _Batch:
 
     def on_plan(self, stories, who, rubric, repeats, page):
         """What a run would take, before anything is asked."""
-        words = labels(page)
-        if not stories:
-            return gr.skip()
+        return message_html(self.plan(stories, who, rubric, repeats, labels(page))) if stories else gr.skip()
+
+    def plan(self, stories, who, rubric, repeats, words) -> str:
+        """The same as a sentence."""
         offline = who == OFFLINE
         some = stories[: _MOST_CHECKED if offline else _MOST_JUDGED]
         left_out = words["first_only"].format(limit=len(some), count=len(stories)) if len(some) < len(stories) else ""
         if offline:
-            return message_html(f"{words['plan_quick'].format(stories=len(some))} {left_out}".strip())
+            return f"{words['plan_quick'].format(stories=len(some))} {left_out}".strip()
         price = self.answers.price(who)
         plan = estimate(questions(some, [who], rubric, int(repeats)), *((price.input, price.output) if price else ()))
         said = words["plan_judge"].format(stories=len(some), calls=plan.calls, tin=plan.input_tokens, tout=plan.output_tokens)
-        cost = "" if plan.cost is None else f"≈ ${plan.cost:.{2 if plan.cost >= 0.1 else 4}f}."
-        return message_html(" ".join(part for part in (said, cost, left_out) if part))
+        said = said if plan.cost is None else f"{said.rstrip(' .।')}: ≈ {_dollars(plan.cost)}."
+        return f"{said} {left_out}".strip()
 
     async def on_run(self, request: gr.Request, stories, who, key, rubric, repeats, page):
         """Outputs: result, rows, run, stop, save."""
@@ -160,7 +169,8 @@ class _Batch:
                     checks += await asyncio.to_thread(check_each, some[len(checks) : len(checks) + _CHECKED_AT_ONCE])
                     yield _progress(len(checks), len(some), words), *same
                 table, rows = checked_many(some[: len(checks)], checks, words)
-                yield table, rows, ready, hidden, gr.update(visible=bool(rows))
+                told = note_html(words["stopped"]) if len(checks) < len(some) else ""
+                yield table + told, rows, ready, hidden, gr.update(visible=bool(rows))
                 return
             provider, price = self.answers.provider(who, key, words), self.answers.price(who)
             asked = questions(stories[:_MOST_JUDGED], [provider.model], rubric, int(repeats))
@@ -173,7 +183,7 @@ class _Batch:
             rows = [asdict(rating) for rating in ratings]
             yield table + _spent(ratings, state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
         except (UserError, ProviderError) as error:
-            yield failure_html(error, words), [], ready, hidden, hidden
+            yield failure_html(error, who, key, words), [], ready, hidden, hidden
         finally:
             visits.end(request.session_hash, stopped)
 
@@ -182,10 +192,13 @@ class _Batch:
 
 
 def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch: _Batch) -> None:
-    """Wire another tab's button: one story fills the fields, several become a batch; the judge tab opens."""
+    """Wire another tab's button: one story fills the fields, several become a batch; the judge tab opens.
 
-    def receive(rows, page):
-        words = labels(page)
+    The quick check is had at once, for it costs nothing; of an endpoint what it would take is told.
+    """
+
+    def receive(rows, who, rubric, repeats, page):
+        words, offline = labels(page), who == OFFLINE
         stories = [
             Completion(
                 row.get("opening", ""), row.get("completion", row.get("story", "")), row["model"], row["language"],
@@ -195,14 +208,20 @@ def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch
         ]  # fmt: skip
         if len(stories) < 2:
             one = stories[0] if stories else Completion("", "", "", desk.default_language)
-            emptied = [], gr.update(interactive=False), ""
-            return one.language, one.opening, one.completion.strip(), *emptied, gr.skip(), gr.Tabs(selected=LABEL)
-        said = message_html(words["handed"].format(count=len(stories)))
-        first = stories[0].language
-        return first, "", "", stories, gr.update(interactive=True), said, gr.update(open=True), gr.Tabs(selected=LABEL)
+            told = checked_html(check_each([one])[0], words) if stories and offline else message_html(words["judge_waiting"])
+            emptied = [], gr.update(interactive=False), "", gr.skip(), [], gr.update(visible=False)
+            return one.language, one.opening, one.completion.strip(), told, *emptied, gr.Tabs(selected=LABEL)
+        told, checked = words["handed"].format(count=len(stories)), []
+        if offline:
+            told, checked = checked_many(stories, check_each(stories), words)
+        else:
+            told = message_html(f"{told} {batch.plan(stories, who, rubric, repeats, words)}")
+        shown = stories, gr.update(interactive=True), told, gr.update(open=True), checked, gr.update(visible=bool(checked))
+        return stories[0].language, "", "", message_html(words["judge_waiting"]), *shown, gr.Tabs(selected=LABEL)
 
-    outputs = [*fields, batch.stories, batch.run, batch.result, batch.fold, desk.tabs]
-    button.click(receive, [rows, desk.page_language], outputs, **PRIVATE)
+    outputs = [*fields, batch.stories, batch.run, batch.result, batch.fold, batch.rows, batch.save, desk.tabs]
+    button.click(None, rows, None, js=f"(rows) => (rows || []).length > 1 ? ({_SHOW_BATCH})() : ({_SHOW_SCORES})()", **PRIVATE)
+    button.click(receive, [rows, *batch.asked[1:]], outputs, **PRIVATE)
 
 
 def _progress(done: int, asked: int, words: dict) -> str:
@@ -213,8 +232,13 @@ def _progress(done: int, asked: int, words: dict) -> str:
 def _spent(ratings: list[Rating], state: Judging, words: dict) -> str:
     tokens_in, tokens_out = (sum(getattr(r, f"{way}_tokens") for r in ratings) for way in ("input", "output"))
     cost = sum(rating.cost for rating in ratings)
-    money = f", ${cost:.4f}" if cost else ""
-    return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money)
+    money = f", {_dollars(cost)}" if cost else ""
+    stopped = f" · {words['stopped']}" if state.stopped else ""
+    return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money + stopped)
+
+
+def _dollars(cost: float) -> str:
+    return f"${cost:.{2 if cost >= 0.1 else 4}f}"
 
 
 def _problems(state: Judging, words: dict) -> str:

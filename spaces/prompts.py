@@ -114,7 +114,7 @@ def build(desk: Desk) -> None:
         except Rejected as error:
             yield message_html(words["no_story"].format(reason=str(error)[:160]), "problem"), [], hidden, hidden
         except (UserError, ProviderError) as error:
-            yield failure_html(error, words), [], hidden, hidden
+            yield failure_html(error, who, key, words), [], hidden, hidden
         finally:
             visits.end(request.session_hash, stopped)
 

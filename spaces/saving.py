@@ -17,15 +17,15 @@ _SAVE = """(rows) => {{
   if (!rows || !rows.length) return;
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([{body}], {{type: '{mime};charset=utf-8'}}));
-  link.download = ['story', rows[0].language, rows[0].seed ?? rows.length].join('-') + '.{suffix}';
+  link.download = ['{name}', rows[0].language, rows[0].seed ?? rows.length].join('-') + '.{suffix}';
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }}"""
 
 SAVE_TEXT = _SAVE.format(
-    body="rows.map(r => r.opening + r.completion).join('\\n\\n---\\n\\n') + '\\n'", mime="text/plain", suffix="txt"
+    body="rows.map(r => r.opening + r.completion).join('\\n\\n---\\n\\n') + '\\n'", mime="text/plain", name="story", suffix="txt"
 )
-SAVE_JSON = _SAVE.format(body="JSON.stringify(rows, null, 2) + '\\n'", mime="application/json", suffix="json")
-SAVE_LINES = _SAVE.format(
-    body="rows.map(r => JSON.stringify(r) + '\\n').join('')", mime="application/jsonl", suffix="jsonl"
-)
+SAVE_JSON = _SAVE.format(body="JSON.stringify(rows, null, 2) + '\\n'", mime="application/json", name="story", suffix="json")
+_LINES = "rows.map(r => JSON.stringify(r) + '\\n').join('')"
+SAVE_LINES = _SAVE.format(body=_LINES, mime="application/jsonl", name="story", suffix="jsonl")
+SAVE_SCORES = _SAVE.format(body=_LINES, mime="application/jsonl", name="scores", suffix="jsonl")

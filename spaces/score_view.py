@@ -2,8 +2,10 @@
 
 import html
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
+from backend.languages import load_language
 from evaluation.completions import Completion
 from evaluation.judge import as_table
 from evaluation.quick_check import QuickCheck, quick_check
@@ -12,6 +14,7 @@ from evaluation.ratings import Rating
 from evaluation.rubrics import CRITERIA
 
 CHECKS = ("complete", "long_enough", "in_script", "unbroken", "no_repetition", "opening_carried")
+_SIDE_BY_SIDE = 3  # models that a phone has room for
 
 
 def judged_html(ratings: Sequence[Rating], words: dict) -> str:
@@ -57,30 +60,30 @@ def checked_html(check: QuickCheck, words: dict) -> str:
 
 
 def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
-    """Means by model with intervals over openings, and a radar of the models."""
+    """Means by model with intervals over openings, or of one opening with their spread, and a radar of the models."""
     import numpy as np
 
     from evaluation.statistics import mean_intervals
 
-    groups: dict[tuple[str, str], list[Rating]] = defaultdict(list)
-    for rating in ratings:
-        groups[rating.model, rating.language].append(rating)
-    several = len({language for _, language in groups}) > 1
-    shown, rows = {}, []
-    for (model, language), group in sorted(groups.items()):
-        values = np.array([[rating.scores[name] for name in CRITERIA] for rating in group])
-        found = mean_intervals(values, [rating.opening for rating in group], n_bootstrap=2000)
-        name = f"{model} · {language}" if several else model
-        shown[name] = {c: (found.mean[i], found.low[i], found.high[i]) for i, c in enumerate(CRITERIA)}
-        cells = "".join(f"<td>{mean:.2f}<small>{low:.2f}–{high:.2f}</small></td>" for mean, low, high in shown[name].values())
-        rows.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}<td>{len(group)}</td></tr>')
+    groups = _by_model(ratings)
+    # One opening tells nothing of how another would have fared: its judgements' own spread is shown.
+    intervals = all(len({rating.opening for rating in group}) > 1 for group in groups.values())
+    shown, rows = {}, {}
+    for name, group in groups.items():
+        values = np.array([[rating.scores[criterion] for criterion in CRITERIA] for rating in group])
+        if intervals:
+            found = mean_intervals(values, [rating.opening for rating in group], n_bootstrap=2000)
+            bounds = zip(found.mean, found.low, found.high, strict=True)
+        else:
+            bounds = zip(values.mean(0), values.min(0), values.max(0), strict=True)
+        shown[name] = dict(zip(CRITERIA, bounds, strict=True))
+        digits = ".2f" if intervals else "g"
+        cells = [f"{mean:.2f}<small>{low:{digits}}–{high:{digits}}</small>" for mean, low, high in shown[name].values()]
+        rows[name] = [*cells, str(len(group))]
     names = words["criteria_choices"]
-    head = "".join(f'<th scope="col">{names[name]}</th>' for name in CRITERIA)
-    table = (
-        f'<table class="facts"><thead><tr><td></td>{head}<th scope="col">{words["judgements"]}</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
-    return f'<div class="scroll">{table}</div><p class="note">{words["interval_note"]}</p>{radar(shown, names)}'
+    note = words["interval_note"] if intervals else f"{words['mean']}; {words['spread']}"
+    table = _table([*(names[criterion] for criterion in CRITERIA), words["judgements"]], rows)
+    return f'{table}<p class="note">{note}</p>{radar(shown, names)}'
 
 
 def check_each(completions: Sequence[Completion]) -> list[QuickCheck]:
@@ -90,18 +93,41 @@ def check_each(completions: Sequence[Completion]) -> list[QuickCheck]:
 
 def checked_many(completions: Sequence[Completion], checks: Sequence[QuickCheck], words: dict) -> tuple[str, list[dict]]:
     """Many stories' checks: shares by model and language as a table, and one row a story."""
-    rows, groups = [], defaultdict(list)
+    rows = []
     for item, check in zip(completions, checks, strict=True):
         kept = {"model": item.model, "language": item.language, "opening": item.opening, "index": item.index}
         rows.append(kept | check.as_dict() | {"completion": item.completion})
-        groups[item.model, item.language].append(check)
-    head = "".join(f'<th scope="col">{words[f"check_{name}"]}</th>' for name in CHECKS)
-    body = []
-    for (model, language), checks in sorted(groups.items()):
-        cells = "".join(f"<td>{_share([check.passed[name] for check in checks])}</td>" for name in CHECKS)
-        body.append(f'<tr><th scope="row">{html.escape(model)} · {html.escape(language)}</th><td>{len(checks)}</td>{cells}</tr>')
-    table = f'<table class="facts"><thead><tr><td></td><th>{words["stories"]}</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    return f'<p class="label">{words["quick"]}</p><div class="scroll">{table}</div>', rows
+    shares = {
+        name: [str(len(group)), *(_share([row["passed"][check] for row in group]) for check in CHECKS)]
+        for name, group in _by_model(rows, lambda row: (row["model"], row["language"])).items()
+    }
+    table = _table([words["stories"], *(words[f"check_{name}"] for name in CHECKS)], shares)
+    return f'<p class="label">{words["quick"]}</p>{table}', rows
+
+
+def _by_model(rows: Sequence, key: Callable = attrgetter("model", "language")) -> dict[str, list]:
+    """Rows by their model, and where there are several languages by both."""
+    groups: dict[tuple[str, str], list] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    several = len({language for _, language in groups}) > 1
+    return {
+        f"{model} · {load_language(language).native_name}" if several else model: group
+        for (model, language), group in sorted(groups.items())
+    }
+
+
+def _table(measures: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    """Cells by name and measure. Few names stand side by side, which fits a phone; many one below the other."""
+    names = [html.escape(name) for name in rows]
+    head, body = measures, list(zip(names, rows.values(), strict=True))
+    if len(rows) <= _SIDE_BY_SIDE:
+        head, body = names, list(zip(measures, zip(*rows.values(), strict=True), strict=True))
+    top = "".join(f'<th scope="col">{title}</th>' for title in head)
+    lines = "".join(
+        f'<tr><th scope="row">{title}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for title, cells in body
+    )
+    return f'<div class="scroll"><table class="facts"><thead><tr><td></td>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def _share(passed: list[bool | None]) -> str:

@@ -1,4 +1,4 @@
-"""Bringing the story into view on a small screen, where it begins below the edge."""
+"""Bringing what was asked for into view on a small screen, where it begins below the edge."""
 
 _SHOW = """() => {{
   if (innerWidth > 640) return;
@@ -6,7 +6,7 @@ _SHOW = """() => {{
   const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
   let waited = 0;
   const timer = setInterval(() => {{
-    const begun = document.querySelector('#{output} .story');
+    const begun = [...document.querySelectorAll('#{output} {sign}')].some(part => part.offsetParent);
     if (!begun && ++waited < 100) return;
     clearInterval(timer);
     if (begun) document.querySelector('#{button}').scrollIntoView({{behavior, block: 'start'}});
@@ -14,6 +14,6 @@ _SHOW = """() => {{
 }}"""
 
 
-def into_view(button: str, output: str) -> str:
-    """The script that puts a button at the top of a phone's screen, once there is a story below it, in `output`."""
-    return _SHOW.format(button=button, output=output)
+def into_view(button: str, output: str, sign: str = ".story") -> str:
+    """The script that puts a button at the top of a phone's screen, once what `sign` selects can be seen in `output`."""
+    return _SHOW.format(button=button, output=output, sign=sign)

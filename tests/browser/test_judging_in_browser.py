@@ -86,9 +86,10 @@ def test_a_batch_is_planned_run_stopped_and_saved(page, llm, file, tmp_path):
     page.one("#score-all").click()
     page.wait(lambda: page.shown("#save-scores"))
     assert "24 of 24" in page.one("#batch-result").text
-    assert [row.text.split("\n")[0] for row in page.all("#batch-result tbody th")] == ["model 0", "model 1"]
+    assert [row.text.split("\n")[0] for row in page.all("#batch-result thead th")] == ["model 0", "model 1"]
     page.one("#save-scores").click()
     saved = page.wait(lambda: next((p for p in tmp_path.glob("*.jsonl") if p != file), None))
+    assert saved.name == "scores-hindi-24.jsonl"
     rows = [json.loads(line) for line in saved.read_text("utf-8").splitlines()]
     assert len(rows) == 24
     assert {row["judge"] for row in rows} == {"grader"}
@@ -132,8 +133,19 @@ def test_stories_come_over_from_other_tabs(page):
     page.wait(lambda: page.shown("#score"))
     assert page.one("#judge-opening textarea").get_attribute("value") == "एक छोटी चिड़िया थी।"
     assert page.one("#judge-story textarea").get_attribute("value").split()[-1] == story.split()[-1]
+    page.wait(lambda: page.all("#scores .checks li"))
+
+
+def test_on_a_phone_the_scores_come_into_view_and_the_language_is_that_of_the_story(chromium, address):
+    page = Page(chromium, address, 390)
+    page.open_tab("tab_judge", "#score")
+    page.one("#judge-story textarea").send_keys("\n".join(["একদিন মিনু বাগানে গেল।"] * 12))
     page.one("#score").click()
     page.wait(lambda: page.all("#scores .checks li"))
+    assert "✓ " + WORDS["check_in_script"] in page.one("#scores").text
+    assert page.browser.execute_script("return document.querySelector('#judge-language input:checked').value") == "bangla"
+    seen = "const box = document.querySelector('#scores .checks').getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight"
+    page.wait(lambda: page.browser.execute_script(seen))
 
 
 def test_a_prompt_is_answered_by_an_endpoint_too(page, llm):

@@ -10,10 +10,13 @@ from backend.llm.provider import Completion, Fatal, RateLimited, Transient
 from evaluation import completions
 from evaluation.judge import questions
 from evaluation.rubrics import CRITERIA
+from spaces.endpoint_fields import failure_html
+from spaces.judged import pasted, uploaded
 from spaces.judging import judge_all, priced
 from spaces.labels import labels
-from spaces.score_view import judged_many_html
+from spaces.score_view import check_each, checked_many, judged_many_html
 
+WORDS = labels("english")
 GOOD = json.dumps(dict.fromkeys(CRITERIA, 7))
 
 
@@ -103,5 +106,42 @@ def test_a_rating_costs_what_its_tokens_do_unless_the_endpoint_says_it():
 def test_stories_of_one_model_in_two_languages_are_no_one_mean():
     stories = [completions.Completion(f"A {i}", "story.", "m", language, 0) for i in range(3) for language in ("hindi", "english")]
     ratings = [question.rating(GOOD) for question in questions(stories, ["judge"], "paper", 1)]
-    assert judged_many_html(ratings, labels("english")).count('<th scope="row">m · ') == 2
-    assert '<th scope="row">m</th>' in judged_many_html(ratings[::2], labels("english"))
+    assert judged_many_html(ratings, WORDS).count('<th scope="col">m · ') == 2
+    assert '<th scope="col">m</th>' in judged_many_html(ratings[::2], WORDS)
+
+
+def test_two_stories_of_one_opening_have_a_spread_and_no_interval():
+    stories = [completions.Completion("A", "story.", model, "english") for model in ("m", "n")]
+    ratings = [q.rating(GOOD.replace("7", str(7 + q.repeat))) for q in questions(stories, ["judge"], "paper", 3)]
+    shown = judged_many_html(ratings, WORDS)
+    assert "nan" not in shown
+    assert "8.00<small>7–9</small>" in shown
+    assert WORDS["interval_note"] not in shown
+
+
+def test_few_models_stand_side_by_side_and_many_below_each_other():
+    stories = [completions.Completion(f"A {i}", "A story.", f"m{model}", "english") for i in range(2) for model in range(4)]
+    for count, across in ((3, True), (4, False)):
+        some = [story for story in stories if story.model < f"m{count}"]
+        table, _ = checked_many(some, check_each(some), WORDS)
+        assert ('<th scope="col">m0</th>' in table) == across
+        assert ('<th scope="row">m0</th>' in table) != across
+
+
+def test_a_visitor_is_told_what_to_do_about_an_endpoint_without_the_machinery_s_words():
+    dead = Transient("http://h/v1: ClientConnectorError: Cannot connect", "connection broken")
+    assert "ClientConnectorError" not in failure_html(dead, "judge @ h", "sk-1", WORDS)
+    assert WORDS["endpoint_unreachable"].format(endpoint="judge @ h") in failure_html(dead, "judge @ h", "sk-1", WORDS)
+    wrong = Fatal("http://h/v1 answered 401: no such key", "not allowed")
+    assert WORDS["key_missing"].format(endpoint="judge @ h") in failure_html(wrong, "judge @ h", " ", WORDS)
+    assert "401" in failure_html(wrong, "judge @ h", "sk-1", WORDS)
+
+
+def test_a_story_s_language_is_the_one_its_script_or_its_file_s_name_says(tmp_path):
+    assert pasted("", "একদিন মিনু বাগানে গেল।", "hindi", WORDS).language == "bangla"
+    assert pasted("एक दिन", "मीनू बाग में गई।", "marathi", WORDS).language == "marathi"
+    assert pasted("", "однажды", "hindi", WORDS).language == "hindi"
+    row = {"ID": "Prompt[1] - Story[1]", "prompt": "একদিন", "story": "একদিন মিনু বাগানে গেল।"}
+    for name, language in (("beng-sample-ckpt_sutra.json", "bangla"), ("some.json", "hindi")):
+        (tmp_path / name).write_text(json.dumps([row]), "utf-8")
+        assert uploaded(tmp_path / name, "hindi", WORDS)[0].language == language
