@@ -1,7 +1,8 @@
 """Whether a story uses the words that its prompt asked for, and where: inflected forms count."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import regex
 
@@ -12,37 +13,90 @@ _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+")
 _LISTS = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives"}
 
 
-def forms_of(language: str, asked: Mapping[str, str]) -> dict[str, set[str]]:
-    """Every form of the asked noun, verb and adjective, in lower case. Raises UserError for a word that is in no list."""
+@dataclass
+class Forms:
+    """How an asked word may stand in a story: by one word that is enough, or by several in a row. All in lower case."""
+
+    words: set[str] = field(default_factory=set)
+    phrases: set[tuple[str, ...]] = field(default_factory=set)
+
+
+def forms_of(language: str, asked: Mapping[str, str]) -> dict[str, Forms]:
+    """The forms of the asked noun, verb and adjective. Raises UserError for a word that is in no list."""
     words = load_words(language)
-    found = {}
-    for kind, list_name in _LISTS.items():
-        # A form may bring an article or what goes with a verb along; it is the last word that inflects.
-        forms = words.find(list_name, asked[kind]).values()
-        found[kind] = {parts[-1] for form in forms if (parts := _WORD.findall(form.lower()))}
+    return {
+        kind: _forms(kind, _split(asked[kind]), [_split(form) for form in words.find(list_name, asked[kind]).values()])
+        for kind, list_name in _LISTS.items()
+    }
+
+
+def _forms(kind: str, base: tuple[str, ...], forms: list[tuple[str, ...]]) -> Forms:
+    found = Forms()
+    same_length = [form for form in forms if len(form) == len(base)]
+    if len(base) > 1:
+        found.phrases = {base, *same_length}
+    inflecting = [place for place in range(len(base)) if any(form[place] != base[place] for form in same_length)]
+    # The word that says most alone: the noun itself, what is done, and how somebody or something is.
+    head = 0 if kind == "adjective" else inflecting[-1] if kind == "verb" and inflecting else len(base) - 1
+    found.words = {base[head], *(form[head] for form in same_length)}
+    for form in forms:
+        # An article, a postposition or the like may stand with a form; the word itself begins as the asked one does.
+        if len(form) > len(base):
+            found.words.add(max(form, key=lambda word: _shared(word, base[head])))
     return found
 
 
-def kind_of(word: str, forms: Mapping[str, Iterable[str]]) -> str:
+def _shared(one: str, other: str) -> int:
+    """How many letters both begin with."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.lower()))
+
+
+def kind_of(word: str, forms: Mapping[str, Forms]) -> str:
     """noun, verb or adjective when a word of a story is a form of that asked word, else ''."""
     word = word.lower()
     plural_of = {word.removesuffix("s"), word.removesuffix("es")} if word.isascii() else set()
     for kind, own in forms.items():
-        if word in own or (kind == "noun" and not plural_of.isdisjoint(own)):
+        if word in own.words or (kind == "noun" and not plural_of.isdisjoint(own.words)):
             return kind
     for kind, own in forms.items():
-        if any(len(form) > (3 if form.isascii() else 2) and word.startswith(stem(form)) for form in own):
+        if any(_begins(word, form) for form in own.words):
             return kind
     return ""
 
 
-def marked(text: str, forms: Mapping[str, Iterable[str]]) -> tuple[str, set[str]]:
+def _begins(word: str, form: str) -> bool:
+    return len(form) > (3 if form.isascii() else 2) and word.startswith(stem(form))
+
+
+def _phrase_at(words: list[str], forms: Mapping[str, Forms]) -> tuple[str, int]:
+    """The kind whose phrase a text begins with, and of how many words it is; ('', 0) without one."""
+    for kind, own in forms.items():
+        for phrase in own.phrases:
+            there = words[: len(phrase)]
+            if len(there) == len(phrase) and all(a == b or _begins(a, b) for a, b in zip(there, phrase, strict=True)):
+                return kind, len(phrase)
+    return "", 0
+
+
+def marked(text: str, forms: Mapping[str, Forms]) -> tuple[str, set[str]]:
     """The text as HTML with the asked words marked, and which kinds were found."""
     pieces, found, position = [], set(), 0
-    for match in _WORD.finditer(text):
-        kind = kind_of(match.group(), forms)
+    matches = list(_WORD.finditer(text))
+    longest = max((len(phrase) for own in forms.values() for phrase in own.phrases), default=0)
+    place = 0
+    while place < len(matches):
+        first = matches[place]
+        kind, count = _phrase_at([match.group().lower() for match in matches[place : place + longest]], forms)
+        if not kind:
+            kind, count = kind_of(first.group(), forms), 1
         if kind:
+            end = matches[place + count - 1].end()
             found.add(kind)
-            pieces += [html.escape(text[position : match.start()]), f'<mark class="{kind}">{html.escape(match.group())}</mark>']
-            position = match.end()
+            pieces += [html.escape(text[position : first.start()]), f'<mark class="{kind}">{html.escape(text[first.start() : end])}</mark>']
+            position = end
+        place += count
     return "".join(pieces) + html.escape(text[position:]), found

@@ -1,6 +1,7 @@
 """The asked words are found in stories in every language, inflected as they are; markup stays text."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -35,6 +36,31 @@ def test_another_s_words_are_not_marked():
     forms = forms_of("english", {"noun": "car", "verb": "run", "adjective": "red"})
     assert marked("She took care of the rest. A bored rung.", forms)[1] == set()
     assert marked("The cars ran, red and redder.", forms)[1] >= {"noun", "adjective"}
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "story", "marks"),
+    [
+        (
+            "hindi", {"noun": "अहाता", "verb": "पेड़ पर चढ़ना", "adjective": "सजा हुआ"},
+            "अहाते में सजे हुए पेड़ थे। घर में शोर हुआ। वह पेड़ पर चढ़ने लगा।",
+            [("noun", "अहाते"), ("adjective", "सजे हुए"), ("verb", "पेड़ पर चढ़ने")],
+        ),
+        (
+            "english", {"noun": "garden", "verb": "cheer up", "adjective": "red"},
+            "In the garden he woke up. She cheered up the red bird.",
+            [("noun", "garden"), ("verb", "cheered up"), ("adjective", "red")],
+        ),
+        (
+            "tamil", {"noun": "விவசாயி", "verb": "கை தட்டு", "adjective": "சிவப்பு"},
+            "ஒரு விவசாயி சிவப்பு பூவைப் பார்த்துக் கை தட்டினார். ஒரு நாய் வந்தது.",
+            [("noun", "விவசாயி"), ("adjective", "சிவப்பு"), ("verb", "கை தட்டினார்")],
+        ),
+    ],
+)  # fmt: skip
+def test_words_of_several_parts_are_marked_whole_and_their_small_words_never_alone(language, asked, story, marks):
+    shown, _ = marked(story, forms_of(language, asked))
+    assert re.findall('<mark class="(.*?)">(.*?)</mark>', shown) == marks
 
 
 def test_each_complexity_shows_what_it_adds():
