@@ -14,7 +14,7 @@ from backend.slm.config import read_config
 from bench.claim import tell
 from bench.serving.bandwidth import bytes_a_token, read_bandwidth
 from bench.serving.peers import PEERS
-from bench.serving.race import race
+from bench.serving.race import ROUNDS, race
 from bench.serving.random_models import write_model
 
 MODELS = ("6M-8k", "6M-68k", "54M-8k", "54M-68k", "GPT-2 54M-68k")
@@ -38,14 +38,16 @@ def smallest(found: dict, peers: tuple[str, ...]) -> tuple[float, str]:
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS))
 @click.option("--users", multiple=True, type=int)
 @click.option("--tokens", default=256, show_default=True)
+@click.option("--rounds", default=ROUNDS, show_default=True, help="turns of each peer, the best of which counts")
 @click.option("--peer", "peers", multiple=True, type=click.Choice(list(PEERS)), help="all, unless named")
 @click.option("--cpu", is_flag=True, help="one thread each, and seconds of CPU time, for a machine that other work keeps busy")
 @click.option(
     "--onnx", type=click.Path(exists=True), help="a folder of `pip install --no-deps --target`: onnxruntime-genai and its needs"
 )
 def main(
-    quick: bool, models: tuple[str, ...], users: tuple[int, ...], tokens: int, peers: tuple[str, ...], cpu: bool, onnx: str | None
-) -> None:
+    quick: bool, models: tuple[str, ...], users: tuple[int, ...], tokens: int, rounds: int, peers: tuple[str, ...], cpu: bool,
+    onnx: str | None,
+) -> None:  # fmt: skip
     """Print the table and the claims."""
     if quick:
         models, users, tokens = models or ("6M-8k", "54M-68k", "GPT-2 54M-68k"), users or (1, 8), 64
@@ -61,7 +63,7 @@ def main(
             size = bytes_a_token(read_config(folder))
             for count in users or (1, 8, 32):
                 able = [name for name in names if name in GPT2_PEERS or "GPT-2" not in model]
-                speeds = race(able, folder, threads, tokens, count, [onnx] if onnx else [])
+                speeds = race(able, folder, threads, tokens, count, [onnx] if onnx else [], rounds)
                 found[model, count] = {name: each[clock] for name, each in speeds.items()}
                 cells = [f"{found[model, count][peer]:,.0f}" if peer in found[model, count] else "–" for peer in names]
                 limit = count * read_bandwidth(size, threads) / size

@@ -10,10 +10,9 @@ from backend.slm.sampling import EXTRA_TOKENS, Sampling
 
 MAX_ACTIVE = 64  # stories that are told at once; more wait
 MAX_CACHE_BYTES = 1_500_000_000  # of keys and values: a large model tells fewer at once
-# What a processor's last cache holds. Weights within it are read so fast that threads need not share the reading: of a
-# crowd's stories each thread steps a part in a pipeline of its own, waiting for nobody. A lone story is stepped by all.
+# What a processor's last cache holds. While copies of the weights fit there, threads need not share one: each steps a part
+# of the stories in a pipeline of its own, waiting for nobody.
 CACHED_WEIGHTS = 32_000_000
-_LONE_SLOTS = 4  # for who comes while the crowd's pipelines still load
 _BLOCK = 32  # tokens of a KV block on a CPU
 
 
@@ -59,19 +58,16 @@ class Batcher:
         self.max_active = max(2, min(MAX_ACTIVE, MAX_CACHE_BYTES // story_bytes - 1))
         # Of one owner, so that a newcomer need not wait for somebody's whole pile.
         self.max_of_one = max(1, 3 * self.max_active // 4)
-        small = (path / "openvino_model.bin").stat().st_size <= CACHED_WEIGHTS
-        crowd = threads if small and threads > 1 else 0
-        share = -(-self.max_active // max(crowd, 1))
-        places = [(_LONE_SLOTS, threads)] + [(share, 1)] * crowd if crowd else [(share, threads)]
-        self.copies = len(places)  # of the weights
-        self.max_cache_bytes = sum(slots + threads - 1 for slots, threads in places) * story_bytes
+        weights = (path / "openvino_model.bin").stat().st_size
+        share = -(-threads // max(1, CACHED_WEIGHTS // weights))
+        self.copies = threads // share  # of the weights
+        slots, threads = -(-self.max_active // self.copies), share
+        self.max_cache_bytes = self.copies * (slots + threads - 1) * story_bytes
         self._waiting: list[Request] = []
         self._places: dict[Request, Pipeline] = {}
         self._guard, self._closed = threading.Lock(), False
-        self._pipelines = [
-            Pipeline(path, self._leave, self._lost, slots=slots, threads=threads, context=context, blocks=blocks, exact=exact, **settings)
-            for slots, threads in places
-        ]
+        settings |= {"slots": slots, "threads": threads, "context": context, "blocks": blocks, "exact": exact}
+        self._pipelines = [Pipeline(path, self._leave, self._lost, **settings) for _ in range(self.copies)]
         self._pipelines[0].start()
         self._pipelines[0].wait()
 
@@ -147,9 +143,9 @@ class Batcher:
             under_way[request.owner] += 1
             turns.append((not request.urgent, turn, number, request))
         turns.sort()
-        busy, alone, self._waiting = Counter(self._places.values()), self.load == 1, []
+        busy, self._waiting = Counter(self._places.values()), []
         for _, turn, _, request in turns:
-            pipeline = self._roomiest(busy, alone) if turn < self.max_of_one or not request.owner else None
+            pipeline = self._roomiest(busy) if turn < self.max_of_one or not request.owner else None
             if pipeline:
                 request.ahead = 0
                 busy[pipeline] += 1
@@ -159,11 +155,9 @@ class Batcher:
                 self._waiting.append(request)
                 request.ahead = len(self._waiting)
 
-    def _roomiest(self, busy: Counter, alone: bool) -> Pipeline | None:
-        """Where a story goes: alone to the first pipeline; in a crowd to the others, where there are any. None when all is full."""
+    def _roomiest(self, busy: Counter) -> Pipeline | None:
+        """Where a story goes: to the fewest others. None when all is full."""
         free = [each for each in self._pipelines if each.ready.is_set() and busy[each] < each.slots]
         if not free or busy.total() >= self.max_active:
             return None
-        if alone:
-            return free[0]
-        return min(free[1:] or free, key=lambda each: busy[each])
+        return min(free, key=lambda each: busy[each])

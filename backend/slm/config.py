@@ -53,9 +53,8 @@ def key_value_heads(config: dict) -> int:
 
 
 def cache_bytes(config: dict, exact: bool) -> int:
-    """Bytes of one position's keys and values: floats, or eight bits with a scale and a zero point for each head."""
-    values = head_size(config) * 4 if exact else head_size(config) + 8
-    return 2 * config["num_hidden_layers"] * key_value_heads(config) * values
+    """Bytes of one position's keys and values, at most: floats, or half precision (eight bits where there is none)."""
+    return 2 * config["num_hidden_layers"] * key_value_heads(config) * head_size(config) * (4 if exact else 2)
 
 
 def activation_group(config: dict) -> int:

@@ -22,6 +22,7 @@ import openvino_genai
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
 _FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
 _COMPANION_TOKENS = 128
+_RUNNING = openvino_genai.GenerationStatus.RUNNING
 
 
 class Worker:
@@ -41,17 +42,19 @@ class Worker:
         scheduler.max_num_batched_tokens = 2048
         scheduler.num_kv_blocks = sequences * blocks
         scheduler.enable_prefix_caching = False
-        # More threads for the sampler than for the model would take the core of another pipeline at each token.
-        properties = {"INFERENCE_NUM_THREADS": threads, "sampler_num_threads": threads}
-        if threads == 1:
-            properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same core
+        # Waking a second thread for the sampler takes longer than drawing a few tokens does.
+        properties = {"INFERENCE_NUM_THREADS": threads, "sampler_num_threads": 1}
+        if threads < len(os.sched_getaffinity(0)):
+            properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same cores
         properties |= _precision(exact, group)
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", properties)
         self._bos_id, self._eos_id = bos_id, eos_id
         self._companion_tokens = min(_COMPANION_TOKENS, context - 2)
         self._numbers = itertools.count()
         self._active: dict[int, openvino_genai.GenerationHandle] = {}
+        self._young: dict[int, int] = {}  # those of whom less than a first word is told, with the tokens that are
         self._scoring: set[int] = set()
+        self._told_at = 0.0
         self._companions: list[openvino_genai.GenerationHandle] = []
 
     @property
@@ -61,7 +64,7 @@ class Worker:
 
     def begin(self, number: int, ids: list[int], config: dict) -> None:
         """Tell a request from the next step on. Raises RuntimeError for what the pipeline does not take."""
-        self._active[number] = self._add(ids, config)
+        self._active[number], self._young[number] = self._add(ids, config), 0
         if config.get("echo"):
             self._scoring.add(number)
 
@@ -71,29 +74,46 @@ class Worker:
             self._active[number].cancel()
 
     def step(self) -> tuple[list[tuple[int, list]], list[int]]:
-        """One token for each: what was told, by number, and who has ended."""
+        """One token for each: what is to be told now, by number, and who has ended.
+
+        Reading costs time that steps could use, so each is read at once only where a reader waits for it.
+        """
         self._accompany()
         self._pipeline.step()
-        told, ended = [], []
-        for number, handle in self._active.items():
-            # The state is asked before reading: what this step gave is then read before the end is told.
-            if handle.get_status() != openvino_genai.GenerationStatus.RUNNING:
-                ended.append(number)
-            while handle.can_read():
-                for output in handle.read().values():
-                    ids = output.generated_ids
-                    if number in self._scoring:
-                        ids = list(zip(ids, output.generated_log_probs, strict=True))
-                    if ids:
-                        told.append((number, ids))
+        # The state is asked before reading: what this step gave is then read before the end is told.
+        ended = [number for number, handle in self._active.items() if handle.get_status() != _RUNNING]
+        now = time.monotonic()
+        if ended or now >= self._told_at + _TELL_EVERY:
+            told, self._told_at = self._read(list(self._active)), now
+        else:
+            told = self._read(list(self._young))
         for number in ended:
             del self._active[number]
+            self._young.pop(number, None)
             self._scoring.discard(number)
-        if not self._active:
-            self._keep_companions(0)
-            if self._pipeline.has_non_finished_requests():
-                self._pipeline.step()
         return told, ended
+
+    def rest(self) -> None:
+        """Let the companions go, once there is nothing to step."""
+        self._keep_companions(0)
+        if self._pipeline.has_non_finished_requests():
+            self._pipeline.step()
+
+    def _read(self, numbers: list[int]) -> list[tuple[int, list]]:
+        told = []
+        for number in numbers:
+            handle, ids = self._active[number], []
+            while handle.can_read():
+                for output in handle.read().values():
+                    new = output.generated_ids
+                    ids += zip(new, output.generated_log_probs, strict=True) if number in self._scoring else new
+            if ids:
+                told.append((number, ids))
+            if number in self._young:
+                self._young[number] += len(ids)
+                if self._young[number] >= _FIRST_WORD:
+                    del self._young[number]
+        return told
 
     def _accompany(self) -> None:
         """Keep a step from having too few sequences."""
@@ -124,39 +144,22 @@ def _precision(exact: bool, group: int) -> dict:
     if exact:  # else keys and values are kept in eight bits
         return {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return {"INFERENCE_PRECISION_HINT": "bf16"}
+        return {"INFERENCE_PRECISION_HINT": "bf16", "KV_CACHE_PRECISION": "bf16"}  # eight bits are unpacked at each step
     # OpenVINO's own choice of a group differs between one row and several.
     return {"INFERENCE_PRECISION_HINT": "f32"} | ({"DYNAMIC_QUANTIZATION_GROUP_SIZE": group} if group else {})
 
 
 class Outbox:
-    """Lines to stdout: at once what a reader waits for, the first tokens and the end; the rest a few steps together."""
+    """Lines to stdout."""
 
     def __init__(self):
         self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)  # so that a library's messages stay out of it
-        self._told: dict[int, list] = {}
-        self._counts: dict[int, int] = {}
-        self._last = 0.0
 
     def send(self, message: dict) -> None:
         """One line, now."""
         self._out.write(json.dumps(message).encode() + b"\n")
         self._out.flush()
-
-    def add(self, told: list[tuple[int, list]], ended: list[int]) -> None:
-        """What a step gave."""
-        urgent = bool(ended)
-        for number, ids in told:
-            self._told.setdefault(number, []).extend(ids)
-            self._counts[number] = self._counts.get(number, 0) + len(ids)
-            urgent |= self._counts[number] <= _FIRST_WORD
-        now = time.monotonic()
-        if urgent or now >= self._last + _TELL_EVERY:
-            self.send({"told": list(self._told.items()), "ended": ended})
-            self._told, self._last = {}, now
-            for number in ended:
-                self._counts.pop(number, None)
 
 
 class Inbox:
@@ -203,7 +206,11 @@ def main() -> None:
             except RuntimeError as error:
                 outbox.send({"told": [], "ended": [message["begin"]], "error": str(error)})
         if not worker.idle:
-            outbox.add(*worker.step())
+            told, ended = worker.step()
+            if told or ended:
+                outbox.send({"told": told, "ended": ended})
+            if worker.idle:
+                worker.rest()
         lines = inbox.lines(wait=worker.idle)
     os._exit(0)  # the system takes the memory back faster than OpenVINO gives it
 

@@ -55,10 +55,12 @@ class Racer:
             self.process.wait()
 
 
-def race(names: list[str], folder: Path, threads: int, tokens: int, users: int, path: list[str]) -> dict[str, dict[str, float]]:
+def race(
+    names: list[str], folder: Path, threads: int, tokens: int, users: int, path: list[str], rounds: int = ROUNDS
+) -> dict[str, dict[str, float]]:
     """Speeds of each peer that can serve the model, all under the same conditions."""
     racers = {name: Racer(name, folder, threads, tokens, users, path) for name in names}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for racer in racers.values():
             racer.round()
     for name, racer in racers.items():
