@@ -6,6 +6,7 @@ from os.path import commonprefix
 from random import Random
 
 from datagen.coining import coined
+from datagen.openings import described, familiar_words, made_strange, read_epithets, words_of
 from datagen.prompts import Prompt, Prompts
 from datagen.storyteller.grammar import PROMPT_ROLES, Scene
 from datagen.storyteller.plots import Plot
@@ -13,6 +14,8 @@ from datagen.storyteller.teller import Storyteller, load_storyteller
 from datagen.words import Word
 
 TRIES = 6  # castings a prompt, of which the one that carries its opening best is told
+DESCRIBED = 0.5  # share of the castings in which a thing or a place has an epithet
+STRANGE = 0.3  # share of the stories whose first sentence holds words that nobody knows
 THINGS = ("toy", "object", "clothes", "plant", "nature", "vehicle", "food")
 
 
@@ -31,6 +34,8 @@ class CarryingTeller:
         self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
+        self._epithets = read_epithets(self._teller.language)
+        self._familiar = familiar_words(self._teller.language)
         ends = re.escape(self._teller.language.sentence_ends)
         self._first_sentence = re.compile(rf"[^{ends}]*[{ends}]+")
 
@@ -48,7 +53,7 @@ class CarryingTeller:
         return first.group() if first else story
 
     def _best(self, prompt: Prompt, made_up: bool) -> str:
-        best, most = "", -1.0
+        best, most, known = "", -1.0, []
         prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
         for attempt in range(TRIES):
             words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
@@ -56,6 +61,8 @@ class CarryingTeller:
             if thing:
                 self._cast_a_thing(plot, scene)
             strangers = self._coin(plot, scene) if made_up else []
+            cast = [word for role, word in scene.roles.items() if role not in PROMPT_ROLES]
+            self._describe(plot, scene)
             story = self._teller.say(plot, scene, plain=True, prelude=prelude)
             opening = self.first_sentence(story).lower()
             # One that the opening does not name would teach a model to make up words itself.
@@ -63,10 +70,12 @@ class CarryingTeller:
                 continue
             carried = self._carried(story, scene)
             if carried > most:
-                best, most = story, carried
+                best, most, known = story, carried, cast
             if most == 1:
                 break
-        return best or self._best(prompt, made_up=False)
+        if not best:
+            return self._best(prompt, made_up=False)
+        return self._with_strange_words(best, known) if self._dice.random() < STRANGE else best
 
     def _cast_a_thing(self, plot: Plot, scene: Scene) -> None:
         taken = {word["word"] for word in scene.roles.values()}
@@ -82,6 +91,19 @@ class CarryingTeller:
                 self._teller.recast(scene, role, word)
                 made.append(word)
         return made
+
+    def _describe(self, plot: Plot, scene: Scene) -> None:
+        for role in sorted({"place", *plot.noun_roles} & scene.roles.keys()):
+            epithets = self._epithets["place" if scene.roles[role].kind == "place" else "thing"]
+            if epithets and scene.dice.random() < DESCRIBED:
+                epithet = epithets[int(scene.dice.random() * len(epithets))]
+                self._teller.recast(scene, role, described(scene.roles[role], epithet, self._teller.language))
+
+    def _with_strange_words(self, story: str, known: list[Word]) -> str:
+        opening = self.first_sentence(story)
+        rest = story[len(opening) :]
+        stems = {shared_stem(word).lower() for word in known}
+        return made_strange(opening, self._familiar | set(words_of(rest)), stems, self._heroes, self._dice) + rest
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""

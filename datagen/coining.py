@@ -16,13 +16,11 @@ def coined(word: Word, other: Word, dice: Random) -> Word | None:
     than the word, and where an article would not fit any more.
     """
     text = word["word"]
-    parts, beginning = syllables(text), syllables(other["word"])
-    if word.kind not in COINABLE or len(parts) < 2 or " " in text or "-" in text:
+    if word.kind not in COINABLE or " " in text or "-" in text:
         return None
-    old = parts[0]
-    new = "".join(beginning[: dice.randint(1, 2) if len(beginning) > 2 else 1])
-    if new == old or " " in new or _is_vowel(new) != _is_vowel(old):
+    if (new := other_beginning(text, other["word"], dice)) is None:
         return None
+    old = syllables(text)[0]
     looking_for = re.compile(rf"(?<!\w){re.escape(old)}", re.IGNORECASE)
     made = word.introduced()  # a copy, whose forms are all said anew below
     for form, said in word.items():
@@ -30,6 +28,20 @@ def coined(word: Word, other: Word, dice: Random) -> Word | None:
         if not found:
             return None
     return made
+
+
+def other_beginning(text: str, other: str, dice: Random) -> str | None:
+    """What the text can begin with instead of its first syllable, as `other` does.
+
+    None for a text of one syllable, and where the two do not agree in beginning with a vowel.
+    """
+    parts, beginning = syllables(text), syllables(other)
+    if len(parts) < 2:
+        return None
+    new = "".join(beginning[: dice.randint(1, 2) if len(beginning) > 2 else 1])
+    if new == parts[0] or " " in new or _is_vowel(new) != _is_vowel(parts[0]):
+        return None
+    return new
 
 
 def _is_vowel(text: str) -> bool:
