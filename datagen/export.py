@@ -99,7 +99,7 @@ def export(journal: Path, out: Path, form: str, threshold: float, validation: fl
         temporary.rename(out)
         shutil.rmtree(earlier, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror}); free the disk or choose another --out.") from None
+        raise UserError(f"{out} cannot be written ({error.strerror or error}); free the disk or choose another --out.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     parts = ", ".join(f"{count} for {split}" for split, count in exported.rows.items())

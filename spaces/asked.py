@@ -1,6 +1,8 @@
 """Whether a story uses the words that its prompt asked for, and where: inflected forms count."""
 
+import functools
 import html
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +12,7 @@ from datagen.words import load_words
 from evaluation.text import stem
 
 _WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d]+")
+_LIGHT = 5  # so many verbs of a language end with the same word: it is "to do" or the like, and alone says nothing
 _LISTS = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives"}
 
 
@@ -23,14 +26,25 @@ class Forms:
 
 def forms_of(language: str, asked: Mapping[str, str]) -> dict[str, Forms]:
     """The forms of the asked noun, verb and adjective. Raises UserError for a word that is in no list."""
-    words = load_words(language)
-    return {
-        kind: _forms(kind, _split(asked[kind]), [_split(form) for form in words.find(list_name, asked[kind]).values()])
-        for kind, list_name in _LISTS.items()
-    }
+    words, found = load_words(language), {}
+    for kind, list_name in _LISTS.items():
+        base, forms = _split(asked[kind]), [_split(form) for form in words.find(list_name, asked[kind]).values()]
+        found[kind] = _forms(kind, base, forms, kind == "verb" and _is_light(base, language))
+    return found
 
 
-def _forms(kind: str, base: tuple[str, ...], forms: list[tuple[str, ...]]) -> Forms:
+def _is_light(verb: tuple[str, ...], language: str) -> bool:
+    """Whether a verb of several words ends with one that says little: to do, to give, to become."""
+    return len(verb) > 1 and _last_words(language)[verb[-1]] >= _LIGHT
+
+
+@functools.cache
+def _last_words(language: str) -> Counter[str]:
+    verbs = (_split(verb["word"]) for verb in load_words(language).verbs)
+    return Counter(verb[-1] for verb in verbs if len(verb) > 1)
+
+
+def _forms(kind: str, base: tuple[str, ...], forms: list[tuple[str, ...]], light: bool) -> Forms:
     found = Forms()
     same_length = [form for form in forms if len(form) == len(base)]
     if len(base) > 1:
@@ -38,6 +52,8 @@ def _forms(kind: str, base: tuple[str, ...], forms: list[tuple[str, ...]]) -> Fo
     inflecting = [place for place in range(len(base)) if any(form[place] != base[place] for form in same_length)]
     # The word that says most alone: the noun itself, what is done, and how somebody or something is.
     head = 0 if kind == "adjective" else inflecting[-1] if kind == "verb" and inflecting else len(base) - 1
+    if light:
+        head = len(base) - 2
     found.words = {base[head], *(form[head] for form in same_length)}
     for form in forms:
         # An article, a postposition or the like may stand with a form; the word itself begins as the asked one does.
