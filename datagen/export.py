@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def sort_out(journal: JournalView, threshold: float, validation: float, seed: in
             ids.append(id_)
             yield text
 
-    found = near_duplicates(texts(), threshold or _SIMILAR, folder)
+    with closing(texts()) as stories:
+        found = near_duplicates(stories, threshold or _SIMILAR, folder)
     staying = np.flatnonzero(found.kept == np.arange(len(ids))) if threshold else np.arange(len(ids))
     sides = np.zeros(len(ids), bool)
     sides[staying] = validation_rows([ids[place] for place in staying], found.cluster[staying], validation, seed)

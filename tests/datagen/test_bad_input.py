@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_a_full_disk_is_told_in_a_sentence():
             [sys.executable, "-m", "datagen", "prompts", "english", "--count", "3000"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert ended.returncode == 1 and ended.stderr.startswith("Error: ") and "Traceback" not in ended.stderr
+
+
+def test_an_export_that_finds_the_disk_full_leaves_nothing_and_one_sentence(tmp_path):
+    path, out = write(tmp_path / "a.sqlite", "english", told("english", 200)), tmp_path / "out"
+    ended = subprocess.run(
+        [sys.executable, "-m", "datagen", "export", path, "--out", out], capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )  # fmt: skip
+    assert ended.returncode == 1 and ended.stderr.startswith(f"Error: {out} cannot be written") and ended.stderr.count("\n") == 1
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["a.sqlite", "a.sqlite.lock"]
 
 
 def test_a_journal_that_is_broken_in_its_midst_is_told_in_a_sentence(tmp_path):
