@@ -29,6 +29,7 @@ from trainer.texts import read_texts, revision_of
 from trainer.words import WordEncoder
 
 BATCH = 1024  # stories that a process encodes at a time
+TRIAL = 128  # of the first batch: texts that show whether words may be encoded one by one
 SAMPLE_CHARACTERS = 60_000_000
 SAVE_EVERY = 64  # batches
 
@@ -141,15 +142,16 @@ def _encoded(texts: Iterator[str], first: int, settings: tuple) -> Iterator[tupl
     """Batches in order, encoded by a process a core; few are under way at once, so that memory stays flat."""
     batches = iter(lambda: list(islice(texts, BATCH)), [])
     start = next(batches, [])
+    trial = start[:: max(1, len(start) // TRIAL)]
     workers = len(os.sched_getaffinity(0))
     if len(start) < BATCH or workers == 1:  # too little to start processes for
-        _begin(settings, start)
+        _begin(settings, trial)
         for batch in chain([start], batches):
             yield _encode(first, batch)
             first += len(batch)
         return
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawned, _begin, (settings, start, True)) as pool:
+    with ProcessPoolExecutor(workers, spawned, _begin, (settings, trial, True)) as pool:
         under_way = deque()
         for batch in chain([start], batches):
             under_way.append(pool.submit(_encode, first, batch))
@@ -184,13 +186,14 @@ def _encode(first: int, batch: list[str]) -> tuple[dict[str, int], dict[str, byt
     parts: dict[str, list[str]] = {"train": [], "val": []}
     for index, text in enumerate(batch, start=first):
         digest = hashlib.blake2b(f"{seed}:{index}".encode(), digest_size=8).digest()
-        parts["val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"].append(unicodedata.normalize("NFC", text))
+        parts["val" if int.from_bytes(digest, "little") < validation * 2**64 else "train"].append(text)
     counts, rows = {}, {}
     for split, part in parts.items():
         rows[split] = b"".join(encoder.encode(part, dropout if split == "train" else 0.0))
         counts[f"{split}_documents"] = len(part)
         counts[f"{split}_tokens"] = len(rows[split]) // encoder.dtype.itemsize
-        counts[f"{split}_bytes"] = sum(len(text.encode("utf-8")) for text in part)
+        in_nfc = part if encoder.all_nfc else (unicodedata.normalize("NFC", text) for text in part)
+        counts[f"{split}_bytes"] = sum(len(text.encode("utf-8")) for text in in_nfc)
     return counts, rows
 
 

@@ -1,15 +1,15 @@
 """Tokens of many texts, fast: stories say the same words over and over, so each distinct word is encoded once."""
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import regex
 
 from backend.tokenizer import Tokenizer
 
-_SINGLE_SPACE = regex.compile(r"(?<=\S) (?=\S)")
-_NO_PLAIN_SPACES = regex.compile(r"\s\s|^\s|\s$|[^\S ]")
+_SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
+_NO_PLAIN_SPACES = re.compile(r"\s\s|^\s|\s$|[^\S ]")
 _SPACE_MARKS = "▁Ġ "
 CACHE = 1 << 20  # words remembered
 
@@ -24,53 +24,65 @@ class WordEncoder:
 
     def __init__(self, tokenizer: Tokenizer, dtype: np.dtype, trial: Sequence[str]):
         self.tokenizer, self.dtype = tokenizer, dtype
+        self.all_nfc = True  # whether every text met so far was in NFC as it came
         self._bos, self._eos = (np.array([token], dtype).tobytes() for token in (tokenizer.bos_id, tokenizer.eos_id))
         self._first: dict[str, bytes] = {}  # words that begin a text
         self._later: dict[str, bytes] = {}  # words after a single space
-        self.before = self._choose([unicodedata.normalize("NFC", text) for text in trial])
+        self.before = self._choose(trial)
 
     def encode(self, texts: Sequence[str], dropout: float = 0.0) -> list[bytes]:
         """One row of bytes a text, bos and eos included; with `dropout` nothing is remembered."""
-        texts = [unicodedata.normalize("NFC", text) for text in texts]
         if dropout or self.before is None:
+            self.all_nfc = self.all_nfc and all(unicodedata.is_normalized("NFC", text) for text in texts)
             rows = self.tokenizer.encode_batch(texts, dropout)
             return [self._bos + np.array(ids, self.dtype).tobytes() + self._eos for ids in rows]
         if len(self._first) + len(self._later) > CACHE:
             self._first.clear()
             self._later.clear()
-        return [self._bos + self._words(text) + self._eos for text in texts]
+        return [self._bos + row + self._eos for row in self._rows(texts)]
 
-    def _words(self, text: str) -> bytes:
-        # Most texts have no other white space than single spaces, or it lies within a word as cut here.
-        first, *later = text.split(" ") if not _NO_PLAIN_SPACES.search(text) else _SINGLE_SPACE.split(text)
+    def _rows(self, texts: Sequence[str]) -> list[bytes]:
+        rows = [self._known(text) for text in texts]
+        new = [number for number, row in enumerate(rows) if row is None]
+        if new:
+            cut = [_cut(texts[number]) for number in new]
+            self._learn(self._first, {first for first, *_ in cut}, "")
+            self._learn(self._later, {word for _, *later in cut for word in later}, self.before)
+            for number in new:
+                rows[number] = self._known(texts[number])
+        return rows
+
+    def _known(self, text: str) -> bytes | None:
+        first, *later = _cut(text)
         try:
             return self._first[first] + b"".join(map(self._later.__getitem__, later))
         except KeyError:
-            self._learn(first, later)
-            return self._first[first] + b"".join(map(self._later.__getitem__, later))
+            return None
 
-    def _learn(self, first: str, later: list[str]) -> None:
-        if first not in self._first:
-            self._first[first] = self._ids(first)
-        for word in later:
-            if word not in self._later:
-                self._later[word] = self._ids(self.before + word)
+    def _learn(self, known: dict[str, bytes], words: Iterable[str], before: str) -> None:
+        # NFC never reaches over a space, so that words may be brought to it one by one, and only once.
+        new = [word for word in words if word not in known]
+        self.all_nfc = self.all_nfc and all(unicodedata.is_normalized("NFC", word) for word in new)
+        rows = self.tokenizer.encode_batch([before + word for word in new])
+        known |= {word: np.array(ids, self.dtype).tobytes() for word, ids in zip(new, rows, strict=True)}
 
-    def _ids(self, text: str) -> bytes:
-        return np.array(self.tokenizer.encode(text), self.dtype).tobytes()
-
-    def _choose(self, trial: list[str]) -> str | None:
+    def _choose(self, trial: Sequence[str]) -> str | None:
         """What a word is encoded with in front: the space, or nothing where the tokenizer puts a space there itself."""
         if any(_holds_a_space(token) for token in self.tokenizer.backend.get_vocab(with_added_tokens=False)):
             return None
         whole = [np.array(ids, self.dtype).tobytes() for ids in self.tokenizer.encode_batch(trial)]
         for before in (" ", ""):
             self.before = before
-            if [self._words(text) for text in trial] == whole:
+            if self._rows(trial) == whole:
                 return before
             self._first.clear()
             self._later.clear()
         return None
+
+
+def _cut(text: str) -> list[str]:
+    # Most texts have no other white space than single spaces, or it lies within a word as cut here.
+    return text.split(" ") if not _NO_PLAIN_SPACES.search(text) else _SINGLE_SPACE.split(text)
 
 
 def _holds_a_space(token: str) -> bool:

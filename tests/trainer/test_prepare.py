@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pyarrow
@@ -77,6 +78,18 @@ def test_words_encoded_once_are_the_tokens_of_whole_texts(name):
     for text, row in zip(mixed, encoder.encode(mixed), strict=True):
         expected = [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.eos_id]
         assert np.frombuffer(row, dtype).tolist() == expected, text
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1e-9])  # word by word, and whole
+def test_texts_are_brought_to_nfc_and_counted_so(dropout, tmp_path):
+    texts = [unicodedata.normalize("NFD", f"Café number {number} \u0301 पढ़ना পড়া {text}") for number, text in enumerate(stories(60))]
+    in_nfc = [unicodedata.normalize("NFC", text) for text in texts]
+    assert in_nfc != texts
+    tokenizer = train_tokenizer(stories(300), 400)
+    made = [write_tokens(iter(given), tokenizer, tmp_path / name, 0, 0.2, dropout) for name, given in (("as they came", texts), ("in NFC", in_nfc))]
+    assert made[0] == made[1]
+    assert made[0]["train_bytes"] + made[0]["val_bytes"] == sum(len(text.encode()) for text in in_nfc)
+    assert (tmp_path / "as they came/train.bin").read_bytes() == (tmp_path / "in NFC/train.bin").read_bytes()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "txt", "txt with <|endoftext|>", "folder", "hub"])
