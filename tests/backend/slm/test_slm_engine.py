@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backend.errors import UserError
+from backend.slm import batcher
 from backend.slm.engine import load_engine
 from backend.slm.sampling import Sampling
 
@@ -29,6 +30,15 @@ def test_the_same_seed_gives_the_same_story_alone_and_in_company(engine):
     together = engine.complete_many([OPENINGS[i % 4] for i in range(24)], replace(SHORT, seed=0))
     assert [story.text for story in together[:8]] == alone
     assert len({story.text for story in together}) == 24
+
+
+def test_a_model_beyond_the_processor_s_cache_tells_the_same_story_alone_and_in_company(folders, monkeypatch):
+    monkeypatch.setattr(batcher, "CACHED_WEIGHTS", 0)  # so that all threads step one batch, as they do for such a model
+    engine = load_engine(folders["qwen3-tied"])
+    alone = ["".join(engine.stream(opening, replace(SHORT, seed=i))) for i, opening in enumerate(OPENINGS[:2])]
+    together = engine.complete_many(OPENINGS * 3, replace(SHORT, seed=0))
+    engine.close()
+    assert [story.text for story in together[:2]] == alone
 
 
 def test_a_newcomer_does_not_change_a_story_under_way(engine):
