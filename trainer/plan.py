@@ -9,25 +9,26 @@ import torch
 from backend.processor import processor_name
 from trainer.config import TrainConfig
 from trainer.data import Rows, read_meta
+from trainer.loss import chunk_sizes
 from trainer.optimizer import build_optimizers
 
 
 def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
     """Parameters, tokens, memory, and the time and cost that one timed step on this machine predicts."""
     meta = read_meta(Path(config.data))
+    if config.threads:
+        torch.set_num_threads(config.threads)
     model = build_model(config, meta["vocab_size"])
     counts = count_parameters(config, meta["vocab_size"])
     tokens_per_step = config.batch_size * config.gradient_accumulation * config.block_size
     total_tokens = config.max_steps * tokens_per_step
     seconds = _time_a_step(model, config) * config.max_steps
-    states = 4 * counts["total"] * (4 if config.optimizer == "adamw" else 3)
-    activations = 4 * config.batch_size * config.block_size * config.hidden_size * (config.n_layers * 16 + 4)
-    logits = 4 * 2 * min(2048, config.batch_size * config.block_size) * meta["vocab_size"]
+    memory = estimate_memory(config, meta["vocab_size"], on_cpu=not torch.cuda.is_available())
     lines = [
         f"parameters: {counts['total']:,} ({counts['embedding']:,} embedding, {counts['non_embedding']:,} non-embedding)",
         f"tokens: {total_tokens:,} in {config.max_steps:,} steps of {tokens_per_step:,}; "
         f"{total_tokens / max(1, meta['train_tokens']):.2f} epochs of {meta['train_tokens']:,}",
-        f"memory, estimated: {(states + activations + logits) / 1e9:.2f} GB",
+        f"memory, estimated: {memory / 1e9:.2f} GB",
         f"time on one device like this, estimated: {seconds / 3600:.2f} h",
     ]
     if price:
@@ -49,6 +50,19 @@ def count_parameters(config: TrainConfig, vocab_size: int) -> dict[str, int]:
     embedding = vocab_size * hidden * (1 if config.tie_embeddings else 2)
     rest = config.n_layers * block + hidden
     return {"total": embedding + rest, "embedding": embedding, "non_embedding": rest}
+
+
+def estimate_memory(config: TrainConfig, vocab_size: int, on_cpu: bool) -> int:
+    """Bytes of weights, gradients and optimizer states, of activations, and of the loss's chunk of logits."""
+    counts = count_parameters(config, vocab_size)
+    matrices = 4 if config.optimizer == "adamw" else 3  # Muon keeps one moment; the embeddings are AdamW's in any case
+    states = 4 * (4 * counts["embedding"] + matrices * counts["non_embedding"])
+    tokens = config.batch_size * config.block_size
+    activations = 4 * tokens * config.hidden_size * (config.n_layers * 16 + 4)
+    precision = 2 if config.mixed_precision == "bf16" else 4
+    chunk, gathered = chunk_sizes(tokens, vocab_size, on_cpu)
+    head = (4 + precision) * vocab_size * config.hidden_size  # its gradient before it is added up, and its copy
+    return states + activations + head + vocab_size * (2 * 4 * chunk + precision * gathered)
 
 
 def _time_a_step(model, config: TrainConfig) -> float:

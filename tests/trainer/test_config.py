@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from backend.errors import UserError
 from tests.trainer.small_runs import call, settings, train
 from trainer.config import TrainConfig, load_config, save_config
-from trainer.plan import count_parameters
+from trainer.plan import count_parameters, estimate_memory
 from trainer.throughput import throughput
 from trainer.train import build_model
 
@@ -110,6 +111,17 @@ def test_parameters_are_counted_as_the_model_has_them(tied):
     counts = count_parameters(config, 123)
     assert counts["total"] == sum(parameter.numel() for parameter in model.parameters())
     assert counts["embedding"] + counts["non_embedding"] == counts["total"]
+
+
+def test_memory_is_estimated_by_optimizer_and_without_whole_logits():
+    config = TrainConfig(hidden_size=64, n_layers=2, n_heads=2, intermediate_size=192, block_size=1024, batch_size=16)
+    vocab_size, on_cpu = 256_064, True
+    memory = estimate_memory(config, vocab_size, on_cpu)
+    # Muon keeps one moment of the matrices where AdamW keeps two; the embeddings are AdamW's in both.
+    adamw = estimate_memory(dataclasses.replace(config, optimizer="adamw"), vocab_size, on_cpu)
+    assert adamw - memory == 4 * count_parameters(config, vocab_size)["non_embedding"]
+    # Twice the rows: more activations, and no more logits, of which each row would have a gigabyte.
+    assert 0 < estimate_memory(dataclasses.replace(config, batch_size=32), vocab_size, on_cpu) - memory < 1e9
 
 
 def test_a_dry_run_tells_sizes_time_and_cost_and_trains_nothing(tokens, config_file, tmp_path):

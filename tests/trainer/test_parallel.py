@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
 
 from tests.trainer.small_runs import ROOT, environment, rows, settings, train
 from trainer.checkpoint import checkpoints
@@ -71,6 +72,13 @@ def test_two_processes_are_as_one(accelerate_config, sizes, alone, tokens, confi
     assert done.returncode == 0, (done.returncode, done.stderr)
     assert [row["step"] for row in rows(tmp_path / "two") if "loss" in row] == [9, 10]
     torch.testing.assert_close(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=2e-2, atol=0)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_knows_all_that_a_launchers_file_says(path):
+    launcher = load_config_from_file(str(path))
+    assert launcher.mixed_precision == "bf16"
+    assert launcher.num_processes % launcher.num_machines == 0
 
 
 MUON = """
