@@ -77,7 +77,7 @@ def _is_tied(model: nn.Module) -> bool:
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
-    """Fill a model from `model.safetensors`. Raises UserError when shapes differ."""
+    """Fill a model from `model.safetensors`. Raises UserError when names or shapes differ."""
     path = folder / "model.safetensors"
     if not path.exists():
         raise UserError(f"{folder} holds no model.safetensors; give a checkpoint or a model folder.")
@@ -86,10 +86,15 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read ({error}); resume from another checkpoint.") from None
     own = model.state_dict()
-    state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
+    embedding, head = "model.embed_tokens.weight", "lm_head.weight"
+    if embedding in state:
+        state.setdefault(head, state[embedding])
     wrong = [name for name in own if name not in state or state[name].shape != own[name].shape]
+    wrong += [name for name in state if name not in own]
     if wrong:
         raise UserError(f"{path} does not fit the configured model at {', '.join(wrong[:3])}; use the config it was made with.")
+    if _is_tied(model) and not torch.equal(state[head], state[embedding]):
+        raise UserError(f"{path} has a head of its own, which the configured model has not; use --tie_embeddings false.")
     model.load_state_dict({name: state[name].to(own[name].dtype) for name in own})
 
 
@@ -104,13 +109,20 @@ def load_state(folder: Path, optimizers: list[Optimizer]) -> dict:
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}); resume from another checkpoint.") from None
-    if len(state["optimizers"]) != len(optimizers):
-        raise UserError(f"{path} is of a run with another optimizer; go on with that one, or use --init_from {folder}.")
+    if _sizes(state["optimizers"]) != _sizes([optimizer.state_dict() for optimizer in optimizers]):
+        raise UserError(
+            f"{path} is of a run with another optimizer or tie_embeddings; go on with its own, or use --init_from {folder}."
+        )
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         # Rates and decays are the config's, which may have changed since; what was learnt is the checkpoint's.
         load_whole_state(optimizer, saved | {"param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(state["rng"])
     return state
+
+
+def _sizes(states: list[dict]) -> list[list[int]]:
+    """How many parameters each group of each optimizer has."""
+    return [[len(group["params"]) for group in state["param_groups"]] for state in states]
 
 
 def checkpoints(out: Path) -> list[Path]:

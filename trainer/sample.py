@@ -20,6 +20,7 @@ from backend.slm.catalog import resolve
 from backend.slm.engine import Sampling, load_engine
 
 BATCH = 64
+_BEGINNING = '{"opening": '  # of a row
 
 
 def read_openings(path: Path) -> list[str]:
@@ -49,15 +50,21 @@ def language_of(path: Path, languages: tuple[str, ...]) -> str:
 
 
 def written_rows(path: Path, model: str) -> list[dict]:
-    """Whole rows of an earlier run, which are not made again. Raises UserError when they are of another model."""
+    """Whole rows of an earlier run, which are not made again. Raises UserError for a file of another model or kind."""
     if not path.exists():
         return []
-    lines = path.read_text("utf-8").split("\n")
-    rows = [json.loads(line) for line in lines[:-1] if line]
-    if rows and rows[0]["model"] != model:
-        raise UserError(f"{path} holds stories of {rows[0]['model']}, not of {model}; choose another --out.")
-    if lines[-1]:  # cut by a kill
-        path.write_text("".join(line + "\n" for line in lines[:-1]), "utf-8")
+    try:
+        *lines, cut = path.read_text("utf-8").split("\n")
+        rows = [json.loads(line) for line in lines if line]
+        models = [row["model"] for row in rows if {"opening", "index"} <= row.keys()]
+        if len(models) < len(rows) or (cut and not rows and not (cut.startswith(_BEGINNING) or _BEGINNING.startswith(cut))):
+            raise ValueError
+    except (ValueError, KeyError, AttributeError):
+        raise UserError(f"{path} is there already and holds no completions of sample.py; choose another --out.") from None
+    if rows and models[0] != model:
+        raise UserError(f"{path} holds stories of {models[0]}, not of {model}; choose another --out.")
+    if cut:  # by a kill
+        path.write_text("".join(line + "\n" for line in lines), "utf-8")
     return rows
 
 

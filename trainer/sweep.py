@@ -61,7 +61,7 @@ def read_sweep(path: Path, out: Path, only: tuple[str, ...], overrides: list[str
         sweep = yaml.safe_load(path.read_text("utf-8"))
         base, axes = path.parent / sweep["config"], sweep["axes"]
         axes = {axis: _points(axis, choices) for axis, choices in axes.items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} is no sweep ({type(error).__name__}: {error}); it needs 'config: FILE' and 'axes:', each axis a list "
             "of values of a setting or a mapping of names to settings, as in trainer/configs/paper/grid.yaml."

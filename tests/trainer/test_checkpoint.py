@@ -2,11 +2,12 @@ import json
 import shutil
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from backend.errors import UserError
 from tests.trainer.small_runs import SIZES, call, environment, rows, settings, train
-from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint
+from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint, weights
 from trainer.config import load_config
 from trainer.train import build_model
 
@@ -104,6 +105,35 @@ def test_a_folder_without_weights_is_told(tmp_path, config_file):
         newest_checkpoint(tmp_path)
     with pytest.raises(UserError, match=r"no model\.safetensors"):
         load_weights(build_model(load_config(config_file, settings()), 400), tmp_path)
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_weights_of_another_depth_are_refused(n_layers, reference, config_file):
+    model = build_model(load_config(config_file, settings(n_layers=n_layers)), 400)
+    with pytest.raises(UserError, match=r"does not fit the configured model at model\.layers\."):
+        load_weights(model, reference / "checkpoint-24")
+
+
+def test_weights_of_another_kind_of_model_are_refused(config_file, tmp_path):
+    save_file({"transformer.wte.weight": torch.zeros(3, 4)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="does not fit the configured model"):
+        load_weights(build_model(load_config(config_file, settings()), 400), tmp_path)
+
+
+def test_a_head_of_its_own_is_not_taken_for_the_embeddings(config_file, tmp_path):
+    tied, untied = (build_model(load_config(config_file, settings(tie_embeddings=tie)), 400) for tie in (True, False))
+    save_file(weights(untied), tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="--tie_embeddings false"):
+        load_weights(tied, tmp_path)
+    save_file(weights(tied), tmp_path / "model.safetensors")
+    load_weights(untied, tmp_path)
+    assert torch.equal(untied.lm_head.weight, tied.model.embed_tokens.weight)
+
+
+def test_a_run_with_another_head_is_not_gone_on_with(reference, tokens, config_file, tmp_path):
+    fields = {"data": tokens, "out": tmp_path / "run", "max_steps": 25, "resume": reference, "tie_embeddings": False}
+    with pytest.raises(UserError, match=r"another optimizer or tie_embeddings; .* --init_from"):
+        train(load_config(config_file, settings(**fields)))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "state.pt"])

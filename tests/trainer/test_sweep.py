@@ -76,6 +76,7 @@ def test_the_papers_grid(tmp_path):
     ("text", "only", "says"),
     [
         ("axes: {}", (), "is no sweep"),
+        ("config: model.yaml\naxes: {layers: {l1: n_layers}}", (), "is no sweep"),
         ("config: model.yaml\naxes: {layers: {l1: {n_layer: 1}}}", (), "did you mean 'n_layers'"),
         ("config: model.yaml\naxes: {layers: {l1: {data: '{langage}'}}}", (), "names no axis"),
         ("config: model.yaml\naxes: {n_layers: [1, 2]}", ("l1",), "nothing named 'l1'"),
