@@ -12,7 +12,7 @@ SUFFIXES = (".jsonl", ".parquet", ".txt")
 
 
 def read_texts(dataset: str, column: str, split: str = "train", revision: str = "") -> Iterator[str]:
-    """Every non-empty text, one at a time; of a Hub dataset at a revision. Raises UserError for a missing file or column.
+    """Every non-empty text, one at a time; of a Hub dataset at a revision. Raises UserError for a missing or damaged file or column.
 
     Of a folder the files named `SPLIT-…` are read where there are any, else all.
     """
@@ -28,16 +28,34 @@ def read_texts(dataset: str, column: str, split: str = "train", revision: str = 
         texts = _read_file(path, column)
     else:
         texts = _read_hub(dataset, column, split, revision)
-    return (text for text in texts if text and text.strip())
+    return _not_empty(texts, dataset, column)
+
+
+def _not_empty(texts: Iterator[object], dataset: str, column: str) -> Iterator[str]:
+    for text in texts:
+        if not isinstance(text, str | None):
+            raise UserError(f"The column '{column}' of {dataset} holds {type(text).__name__}, not text; name another with --column.")
+        if text and text.strip():
+            yield text
 
 
 def _read_file(path: Path, column: str) -> Iterator[str]:
+    try:
+        yield from _read_rows(path, column)
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not in UTF-8; convert it, with iconv for example.") from None
+
+
+def _read_rows(path: Path, column: str) -> Iterator[str]:
     if path.suffix == ".txt":
         yield from _read_plain(path)
     elif path.suffix == ".parquet":
         import pyarrow.parquet
 
-        file = pyarrow.parquet.ParquetFile(path)
+        try:
+            file = pyarrow.parquet.ParquetFile(path)
+        except pyarrow.ArrowInvalid:
+            raise UserError(f"{path} is no whole Parquet file; fetch or export it again.") from None
         if column not in file.schema_arrow.names:
             raise UserError(f"{path} has no column '{column}'; it has {', '.join(file.schema_arrow.names)}.")
         for batch in file.iter_batches(batch_size=4096, columns=[column]):
@@ -71,7 +89,9 @@ def _json_text(line: str, column: str, where: str) -> str:
     try:
         row = json.loads(line)
     except ValueError:
-        raise UserError(f"{where} is not a JSON object; mend or remove that line.") from None
+        row = None
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is not a JSON object; mend or remove that line.")
     if column not in row:
         raise UserError(f"{where} has no column '{column}'; it has {', '.join(row)}: name one with --column.")
     return row[column]

@@ -19,6 +19,7 @@ from backend.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tests.hub_server import hub_server
 from tests.trainer.small_runs import ROOT, call, command, environment, stories, write_jsonl
 from trainer.prepare import write_tokens
+from trainer.texts import read_texts
 from trainer.words import WordEncoder
 
 # White space and signs in every company, scripts in turn, digits, quotes, an emoji, a joined cluster.
@@ -235,3 +236,20 @@ def test_what_is_wrong_is_told(content, arguments, says, tokens, tmp_path):
     done = call("prepare", "--dataset", source, "--tokenizer", tokens / "tokenizer", "--out", tmp_path / "out", *arguments)
     assert done.returncode == 1
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b"[1, 2]\n", "a.jsonl:1 is not a JSON object"),
+        ("a.jsonl", b'{"story": 5}\n', "holds int, not text"),
+        ("a.jsonl", '{"story": "Café"}\n'.encode("latin-1"), "is not in UTF-8"),
+        ("a.txt", "Café".encode("latin-1"), "is not in UTF-8"),
+        ("a.parquet", b"PAR1 and no more", "is no whole Parquet file"),
+        ("a.csv", b"story\na\n", "convert it"),
+    ],
+)
+def test_a_file_that_holds_no_texts_is_told(name, content, says, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        list(read_texts(str(tmp_path / name), "story"))
