@@ -9,12 +9,13 @@ from datagen.coining import coined
 from datagen.openings import described, familiar_words, made_strange, read_epithets, words_of
 from datagen.prompts import Prompt, Prompts
 from datagen.storyteller.grammar import PROMPT_ROLES, Scene
-from datagen.storyteller.plots import Plot
+from datagen.storyteller.plots import Groups, Options, Plot
 from datagen.storyteller.teller import Storyteller, load_storyteller
 from datagen.words import Word
 
 TRIES = 6  # castings a prompt, of which the one that carries its opening best is told
 DESCRIBED = 0.5  # share of the castings in which a thing or a place has an epithet
+UNNAMED = 0.5  # share of the stories whose first sentence names no hero: that of a thing alone, or of "she"
 STRANGE = 0.3  # share of the stories whose first sentence holds words that nobody knows
 THINGS = ("toy", "object", "clothes", "plant", "nature", "vehicle", "food")
 
@@ -34,6 +35,7 @@ class CarryingTeller:
         self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
+        self._unnamed = _not_naming_the_hero(self._teller.groups)
         self._epithets = read_epithets(self._teller.language)
         self._familiar = familiar_words(self._teller.language)
         ends = re.escape(self._teller.language.sentence_ends)
@@ -54,6 +56,7 @@ class CarryingTeller:
 
     def _best(self, prompt: Prompt, made_up: bool) -> str:
         best, most, known = "", -1.0, []
+        preludes = self._unnamed if self._dice.random() < UNNAMED else None
         prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
         for attempt in range(TRIES):
             words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
@@ -63,7 +66,7 @@ class CarryingTeller:
             strangers = self._coin(plot, scene) if made_up else []
             cast = [word for role, word in scene.roles.items() if role not in PROMPT_ROLES]
             self._describe(plot, scene)
-            story = self._teller.say(plot, scene, plain=True, prelude=prelude)
+            story = self._teller.say(plot, scene, plain=True, prelude=prelude, preludes=preludes)
             opening = self.first_sentence(story).lower()
             # One that the opening does not name would teach a model to make up words itself.
             if any(shared_stem(word).lower() not in opening for word in strangers):
@@ -112,6 +115,18 @@ class CarryingTeller:
         stems = {shared_stem(word).lower() for role, word in scene.roles.items() if role not in PROMPT_ROLES}
         named = [stem for stem in stems if stem in opening.lower()]
         return sum(stem in rest.lower() for stem in named) / len(named) if named else 0.0
+
+
+def _not_naming_the_hero(groups: Groups) -> Options | None:
+    """The preludes that speak of no hero, and those of the group @prelude_unnamed; None where there are none."""
+    options = Options()
+    options.phrasings = [
+        phrasing
+        for name in ("prelude", "prelude_unnamed")
+        for phrasing in (groups[name].phrasings if name in groups else ())
+        if name == "prelude_unnamed" or "hero" not in phrasing.roles
+    ]
+    return options if options.phrasings else None
 
 
 def carrying_plots(teller: Storyteller, count: int) -> set[str]:

@@ -39,7 +39,7 @@ def told_stories(
 ) -> Iterator[str]:
     """Plain stories of the storyteller, from the plots that carry best, and told so that they carry their opening.
 
-    In a share of them the people bear other names. A third of those whom the first sentence names get a made-up one, which
+    In a share of them the people bear other names. Some of those whom the first sentence names get a made-up one, which
     a model can only copy; made-up names further on would teach it to make up words. `preludes`, `things` and
     `made_up` as in `datagen.carrying.CarryingTeller`.
     """
@@ -52,7 +52,7 @@ def _renamed(story: str, opening: str, names: Names, dice: Random) -> str:
     people = names.found(story)
     early = {name: people[name] for name in names.found(opening)}
     late = {name: gender for name, gender in people.items() if name not in early}
-    story = names.rename(story, early, dice, made_up=0.3)
+    story = names.rename(story, early, dice, made_up=0.15)
     return names.rename(story, late, dice, made_up=0.0)
 
 

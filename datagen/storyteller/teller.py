@@ -86,16 +86,19 @@ class Storyteller:
         scene.roles[role] = word
         scene.genders[role] = self._gender_index.get(word.gender, 0)
 
-    def say(self, plot: Plot, scene: Scene, plain: bool = False, prelude: bool = False) -> str:
+    def say(
+        self, plot: Plot, scene: Scene, plain: bool = False, prelude: bool = False, preludes: Options | None = None
+    ) -> str:
         """The story of a cast plot.
 
         `plain` leaves out the lines that only bring in the prompt's verb or adjective. A `prelude` is a sentence of
-        any story, which comes before the plot's own first and brings in those of whom it speaks.
+        any story, which comes before the plot's own first and brings in those of whom it speaks; `preludes` are others
+        than the language's shared ones, which need not speak of the hero.
         """
         paragraphs = []
         said: set[str] = set(_SAID_ONCE) if plain else set()
         used: set[Phrasing] = set()
-        first = self._prelude(plot, scene) if prelude and not plot.opens_as_any_story else ""
+        first = self._prelude(plot, scene, preludes) if prelude and not plot.opens_as_any_story else ""
         for paragraph in plot.paragraphs:
             sentences = []
             for options in paragraph:
@@ -108,7 +111,10 @@ class Storyteller:
                         phrasing = None
                     else:
                         about = plot.spoken_of if phrasing.calls == "prelude" else frozenset()
-                        phrasing = _choose(self._group(plot, phrasing.calls), scene, used, about)
+                        group = self._group(plot, phrasing.calls)
+                        if preludes and group is self.groups.get("prelude"):
+                            group, about = preludes, about - {"hero"}
+                        phrasing = _choose(group, scene, used, about)
                 if phrasing is None:
                     continue
                 used.add(phrasing)
@@ -121,8 +127,8 @@ class Storyteller:
                 paragraphs.append(" ".join(sentences))
         return "\n\n".join(paragraphs)
 
-    def _prelude(self, plot: Plot, scene: Scene) -> str:
-        """A line of the group @prelude, nothing in a language that has none; its roles are known from then on.
+    def _prelude(self, plot: Plot, scene: Scene, preludes: Options | None) -> str:
+        """A line of `preludes`, else of the group @prelude, nothing in a language that has none; its roles are known from then on.
 
         Preludes speak of hero, friend, place and thing; where a plot has no role `thing`, its noun stands in,
         unless it is a person, whom some languages speak of in other words.
@@ -134,7 +140,8 @@ class Storyteller:
         if "thing" not in scene.roles and stand_in:
             roles = scene.roles | {"thing": scene.roles[stand_in]}
             shown = Scene(tuple(roles), roles, scene.genders | {"thing": scene.genders[stand_in]}, scene.dice)
-        phrasing = _choose(self.groups["prelude"], shown, set()) if "prelude" in self.groups else None
+        options = preludes or self.groups.get("prelude")
+        phrasing = _choose(options, shown, set()) if options else None
         if phrasing is None:
             return ""
         said = _capitalise(phrasing.say(shown))

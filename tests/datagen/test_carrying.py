@@ -83,3 +83,15 @@ def test_a_plot_that_begins_as_any_story_brings_in_its_hero_and_its_thing_once(l
         for role in plot.spoken_of:
             forms = {form.lower() for form in scene.roles[role].values()}
             assert any(form in opening for form in forms), (plot.title, role, opening)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_many_stories_begin_without_naming_their_hero(language):
+    told = CarryingTeller(language, plots=16, preludes=1.0, things=0.0, made_up=0.0, seed=7)
+    children = [row["word"].lower() for row in load_words(language).characters if row.kind == "child"]
+    unnamed = 0
+    for story in islice(told.stories(), 80):
+        opening = set(words(told.first_sentence(story)))
+        rest = set(words(story)) - opening
+        unnamed += any(name in rest and name not in opening for name in children)
+    assert unnamed > 15
