@@ -42,7 +42,8 @@ def run(command: click.Command) -> None:
         if not error.filename and error.errno not in _DISK:
             raise
         if error.filename:
-            print(f"Error: {error.filename} cannot be used ({error.strerror}); mend that or name another.", file=sys.stderr)
+            # Of a file that is being renamed, the name that was asked for.
+            print(f"Error: {error.filename2 or error.filename} cannot be used ({error.strerror}); mend that or name another.", file=sys.stderr)
         else:
             print(f"Error: The output cannot be written ({error.strerror}); mend that or write elsewhere.", file=sys.stderr)
         sys.exit(1)

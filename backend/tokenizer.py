@@ -171,7 +171,7 @@ def _from_transformers(path: Path, spec: str) -> Tokenizer:
         loaded = AutoTokenizer.from_pretrained(path)
         backend, bos, eos = loaded.backend_tokenizer, loaded.bos_token, loaded.eos_token
     except (ValueError, OSError, AttributeError, ImportError) as error:
-        raise UserError(f"The tokenizer '{spec}' could not be read ({error}); give a folder with tokenizer.json.") from None
+        raise UserError(f"The tokenizer '{spec}' could not be read ({(str(error).strip() or type(error).__name__).splitlines()[0]}); give a folder with tokenizer.json.") from None
     if not (bos and eos):
         raise UserError(f"The tokenizer '{spec}' has no bos or eos token, and stories need both; choose another.")
     return Tokenizer(backend, bos, eos, spec)

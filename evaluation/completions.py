@@ -44,7 +44,7 @@ def read_completions(path: Path, language: str | None = None, model: str | None 
     `language` and `model` fill in what a file does not say; for the paper's files the name does. Raises UserError
     with file and row for anything else.
     """
-    rows = read_rows(path)
+    rows, language = read_rows(path), as_language(language).name if language else None
     guessed_language, guessed_model = language_and_model_of(path)
     language, model = language or guessed_language, model or guessed_model
     found = [_as_completion(path, number, row, language, model) for number, row in enumerate(rows, start=1)]
@@ -71,7 +71,9 @@ def read_rows(path: Path) -> list[dict]:
     """The objects of a JSON list or of JSON lines. Raises UserError with the line that does not fit."""
     try:
         text = Path(path).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text in UTF-8; give a JSON or JSONL file.") from None
+    except OSError as error:
         raise UserError(f"{path} cannot be read ({error}); give a JSON or JSONL file in UTF-8.") from None
     if text.lstrip().startswith("["):
         try:

@@ -34,8 +34,10 @@ def read_texts(source: Path, column: str) -> list[str]:
 
 def _texts(file: Path, column: str) -> Iterator[str]:
     if file.suffix != ".parquet":
-        return (text for row in read_rows(file) if (text := str(row.get(column) or "").strip()))
-    return (text for batch in parquet_batches(file, column) for value in batch if (text := str(value or "").strip()))
+        values = (row.get(column) for row in read_rows(file))
+    else:
+        values = (value for batch in parquet_batches(file, column) for value in batch)
+    return (text for value in values if isinstance(value, str) and (text := value.strip()))
 
 
 def parquet_batches(file: Path, column: str, rows: int = 2000) -> Iterator[list]:

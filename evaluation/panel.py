@@ -44,9 +44,9 @@ class Panel:
 
 
 def panel_options(model_is_judge: bool = True, required: bool = True) -> Callable:
-    """A decorator: the command gets the argument `panel`, None when no provider is named and none is required.
+    """A decorator: the command gets the argument `panel`, None when no judge is named and none is required.
 
-    Judges are named by `--judge`, or by `--model` where that does not name the model that is judged.
+    Judges answer through `openai` where no provider is named. They are named by `--judge`, or by `--model` where that does not name the model that is judged.
     """
     options = [
         click.option("--judge", "judges", multiple=True, metavar="NAME[@URL]", help="again for each judge; at the base URL unless it says its own"),
@@ -56,6 +56,8 @@ def panel_options(model_is_judge: bool = True, required: bool = True) -> Callabl
     def decorate(function: Callable) -> Callable:
         def command(*arguments, choice: Choice, judges: tuple[str, ...], keys: tuple[str, ...], **values):
             panel = None
+            if required or judges or keys or choice.base_urls or (model_is_judge and choice.model):
+                choice = replace(choice, provider=choice.provider or "openai")
             if choice.provider:
                 panel = _panel(choice, judges or ((choice.model,) if model_is_judge and choice.model else ()), keys)
             return function(*arguments, panel=panel, choice=choice, **values)
@@ -66,7 +68,8 @@ def panel_options(model_is_judge: bool = True, required: bool = True) -> Callabl
             command = option(command)
         command = provider_options()(command)
         for option in command.__click_params__:
-            option.required = option.required and (required or option.name != "provider")
+            if option.name == "provider":
+                option.required, option.help = False, "of the judges  [default: openai]"
         return command
 
     return decorate
@@ -79,6 +82,8 @@ def _panel(choice: Choice, judges: Sequence[str], keys: Sequence[str]) -> Panel:
     names, providers = [], []
     for text in dict.fromkeys(judges):
         name, at, url = text.partition("@http")
+        if not name.strip() or "://" in name:
+            raise UserError(f"--judge '{text}' names no judge; give NAME, or NAME@http://… for one at its own address.")
         if name in names:
             raise UserError(f"The judge '{name}' is named twice; each name can be asked at one place only.")
         names.append(name)

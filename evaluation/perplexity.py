@@ -1,8 +1,11 @@
 """How surprising a text is to a reference model: bits per byte, which compares across tokenizers as perplexity does not."""
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tqdm import tqdm
 
 from backend.errors import UserError
 from backend.tokenizer import load_tokenizer
@@ -17,12 +20,16 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
     context is read in pieces, each with half a context before it. Raises UserError when the model cannot be loaded.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # of weights, which are there in a second
 
     tokenizer = load_tokenizer(model)
     try:
         network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, trust_remote_code=False).eval()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"The reference model '{model}' cannot be loaded ({str(error)[:200]}); give a model folder or a Hub id."
         ) from None
@@ -33,6 +40,7 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
     windows = [(i, *window) for i in range(len(texts)) for window in _windows(given[i], said[i], limit)]
     windows.sort(key=lambda window: len(window[1]))
     totals = [0.0] * len(texts)
+    progress = tqdm(total=sum(len(window[1]) for window in windows), unit=" tokens", unit_scale=True, disable=not sys.stderr.isatty())
     for start in range(0, len(windows), _BATCH):
         some = windows[start : start + _BATCH]
         longest = len(some[-1][1])
@@ -47,6 +55,8 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
         bits = (surprise * counted[:, 1:]).sum(1) / math.log(2)
         for (i, _, _), more in zip(some, bits.tolist(), strict=True):
             totals[i] += more
+        progress.update(sum(len(tokens) for _, tokens, _ in some))
+    progress.close()
     sizes = [len(text.encode()) for text in texts]
     return [total / size if size else math.nan for total, size in zip(totals, sizes, strict=True)]
 

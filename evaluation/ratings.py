@@ -113,6 +113,15 @@ def _from_row(path: Path, number: int, row: dict) -> Rating:
     scores = row["scores"]
     if not isinstance(scores, dict) or set(scores) != set(CRITERIA):
         raise UserError(f"{path}, row {number}, is no rating: its scores must be {', '.join(CRITERIA)}.")
+    for name, value in scores.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= 10:
+            raise UserError(f"{path}, row {number}, is no rating: its {name} is {value!r:.40}, and not a number from 1 to 10.")
+    for name in ("index", "repeat"):
+        if isinstance(row[name], bool) or not isinstance(row[name], int):
+            raise UserError(f"{path}, row {number}, is no rating: its {name} is {row[name]!r:.40}, which is no whole number.")
+    for name in ("model", "language", "opening", "judge", "rubric"):
+        if not isinstance(row[name], str):
+            raise UserError(f"{path}, row {number}, is no rating: its {name} is {row[name]!r:.40}, which is no text.")
     return Rating(**row)
 
 

@@ -34,19 +34,23 @@ def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> l
 
 
 def corpus_texts(path: Path, column: str = "story") -> Iterator[str]:
-    """The texts of JSON lines. Raises UserError with the line that has none."""
-    with open(path, encoding="utf-8") as lines:
+    """The texts of JSON lines. Raises UserError with the line that has none, and for a file without any."""
+    found = 0
+    with open(path, encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 if line.strip():
                     text = json.loads(line)[column]
                     if not isinstance(text, str):
                         raise TypeError
+                    found += 1
                     yield text
             except (ValueError, KeyError, TypeError):
                 raise UserError(
                     f"{path}:{number} is no JSON object with a text in '{column}'; name it with --column."
                 ) from None
+    if not found:
+        raise UserError(f"{path} holds no stories, so that every word would be unknown; give JSON lines.")
 
 
 def bundled_texts(language: str, count: int = TOLD) -> Iterator[str]:

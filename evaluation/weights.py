@@ -44,11 +44,12 @@ def layer_alphas(folder: Path, name: str) -> list[LayerAlpha]:
     except ImportError:
         raise UserError("The analysis of weights needs its package: pip install weightwatcher.") from None
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"The model '{folder}' cannot be loaded ({str(error)[:200]}); give a model folder.") from None
     details = WeightWatcher(model=model, log_level=logging.ERROR).analyze(plot=False)
     if "alpha" not in details or details.empty:

@@ -126,6 +126,7 @@ def build_index(source: Path, folder: Path, column: str = "story", workers: int 
             vocabulary.update(new_words)
             bar.update(len(sizes))
     if not lengths:
+        shutil.rmtree(partial)
         raise UserError(f"{source} holds no stories; check the file and --column.")
     np.save(partial / "starts.npy", np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64))
     with writing(partial / "vocabulary.tsv") as file:

@@ -16,9 +16,11 @@ from evaluation.page import render
 @click.option("--count", default=10, show_default=True, type=click.IntRange(min=1), help="openings a language")
 @click.option("--language", help="for files that do not say it")
 @click.option("--title", default="Inference examples", show_default=True)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="an .html or .md file")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="an .html or .md file")
 def examples(files: tuple[Path, ...], count: int, language: str | None, title: str, out: Path) -> None:
     """Put stories of two or more models side by side, as they came."""
+    if out.suffix not in (".html", ".md"):
+        raise UserError(f"--out {out} is neither an .html nor an .md file; give it one of these endings.")
     found = side_by_side(read_all(files, language), count)
     if not found:
         raise UserError("No opening has stories by all models of its language; complete the same openings with each.")

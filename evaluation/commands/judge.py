@@ -20,9 +20,9 @@ from evaluation.votes import are_preferences, voted_stories
 @click.option("--rubric", type=click.Choice(list(RUBRICS)), default="paper", show_default=True)
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(min=1), help="judgements a story and judge")
 @click.option("--language", help="for files that do not say it")
-@click.option("--journal", required=True, type=click.Path(path_type=Path), help="a SQLite file, made or gone on with")
+@click.option("--journal", required=True, type=click.Path(dir_okay=False, path_type=Path), help="a SQLite file, made or gone on with")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="JSON lines of ratings  [default: the journal's name with .jsonl]"
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="JSON lines of ratings  [default: the journal's name with .jsonl]"
 )
 @panel_options()
 def judge(

@@ -18,7 +18,7 @@ from evaluation.damage import KINDS
 from evaluation.judging import judge_completions
 from evaluation.ladder import Rung, as_text, build_ladder, climb, judge_scores, quick_scores
 from evaluation.panel import Panel, panel_options
-from evaluation.quick_check import LABEL
+from evaluation.quick_check import LABEL, script_purity
 from evaluation.rubrics import RUBRICS
 from evaluation.text import as_language
 
@@ -36,8 +36,8 @@ _TOLD = 200  # stories taken from the storyteller where there is no file of real
 @click.option("--seed", default=0, show_default=True)
 @click.option("--reference", help="a bundled name, model folder or Hub id: also climb by its bits per byte")
 @click.option("--rubric", type=click.Choice(list(RUBRICS)), default="paper", show_default=True)
-@click.option("--journal", type=click.Path(path_type=Path), help="a SQLite file for the judges' answers")
-@click.option("--out", type=click.Path(path_type=Path), help="a JSON file, for `report --ladder`")
+@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="a SQLite file for the judges' answers")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="a JSON file, for `report --ladder`")
 @panel_options(required=False)
 def ladder(
     language: str,
@@ -60,6 +60,8 @@ def ladder(
     language = as_language(language)
     good = read_texts(stories, column) if stories else _own_stories(language)
     other = read_texts(foreign, column) if foreign else _told("hindi" if language.name == "english" else "english")
+    if script_purity(" ".join(good), language) < 0.5:
+        raise UserError(f"The stories are not in {language.script} letters, as {language.english_name} ones are; give such with --stories.")
     damaged = build_ladder(good, other, language, count, seed, kinds or tuple(KINDS))
     if panel:
         ratings = judge_completions(damaged, panel, rubric, 1, journal)
@@ -68,8 +70,9 @@ def ladder(
         found = [{"judge": LABEL, "language": language.name, "rungs": climb(damaged, quick_scores(damaged))}]
     if reference:
         found.append(_of_reference(reference, language, damaged))
+    told = len({item.index for item in damaged})
     for row in found:
-        click.echo(f"{row['judge']}, {language.english_name}\n{as_text(row['rungs'])}")
+        click.echo(f"{row['judge']}, {language.english_name}, {told} stories\n{as_text(row['rungs'])}")
     if out:
         with writing(out) as file:
             json.dump(found, file, ensure_ascii=False, indent=1, default=Rung.as_dict)

@@ -40,6 +40,8 @@ def marks(
     """Mark MODELS, or all bundled ones, in every language that their cards name. A heuristic, not a judge."""
     folders = [resolve(name) for name in models] or bundled_models()
     completions = []
+    for language in dict.fromkeys(language for model in folders for language in model.languages) if corpora else ():
+        _corpus(corpora, language)
     for model in folders:
         if not model.languages:
             raise UserError(f"The card of {model.name} names no language; add `language: [hi]` to {model.path / 'README.md'}.")
@@ -79,7 +81,11 @@ def _first(openings: Path | None, language: str, first: int, out: Path) -> Path:
 def _texts(corpora: Path | None, language: str):
     if not corpora:
         return bundled_texts(language)
+    return corpus_texts(_corpus(corpora, language))
+
+
+def _corpus(corpora: Path, language: str) -> Path:
     path = corpora / f"{language}.jsonl"
     if not path.exists():
         raise UserError(f"There is no {path}; --corpora names a folder with a file LANGUAGE.jsonl for each language.")
-    return corpus_texts(path)
+    return path

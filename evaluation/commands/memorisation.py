@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from backend.files import writing
-from evaluation.completions import read_completions
+from evaluation.completions import read_all
 from evaluation.memorisation import check, summary, with_bert_scores
 from evaluation.quick_table import as_text
 from evaluation.word_index import index_of
@@ -30,7 +30,7 @@ from evaluation.word_index import index_of
 )
 @click.option("--bert", metavar="MODEL", help="also BERTScore under a Hub id or folder; needs bert-score")
 @click.option("--language", help="for files that do not say it")
-@click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every completion's row")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="a JSON file for the table and every completion's row")
 def memorisation(
     files: tuple[Path, ...],
     corpus: Path,
@@ -41,7 +41,7 @@ def memorisation(
     out: Path | None,
 ) -> None:
     """Longest shared span and nearest training story of every completion. The index is built once for a corpus as it stands."""
-    completions = [item for path in files for item in read_completions(path, language)]
+    completions = read_all(files, language)
     folder = folder or corpus.with_name(corpus.name + ".index")
     index = index_of(corpus, folder, column)
     rows = check(completions, index)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from backend.files import writing
-from evaluation.completions import read_completions
+from evaluation.completions import read_all
 from evaluation.quick_check import CHECKS, LABEL
 from evaluation.quick_table import as_text, check_all
 from evaluation.unknown_words import corpus_texts, unknown_shares
@@ -22,7 +22,7 @@ from evaluation.unknown_words import corpus_texts, unknown_shares
 @click.option("--column", default="story", show_default=True, help="the corpus's text column")
 @click.option("--language", help="for files that do not say it")
 @click.option("--reference", help="a model folder or Hub id: tells the stories' bits per byte under it")
-@click.option("--out", type=click.Path(path_type=Path), help="a JSON file for the table and every story's row")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="a JSON file for the table and every story's row")
 def quick(
     files: tuple[Path, ...],
     corpus: Path | None,
@@ -32,7 +32,7 @@ def quick(
     out: Path | None,
 ) -> None:
     """Check completions offline. A heuristic on form, not a judge of meaning."""
-    completions = [item for path in files for item in read_completions(path, language)]
+    completions = read_all(files, language)
     extras = {}
     if corpus:
         extras["unknown_words"] = unknown_shares(completions, corpus_texts(corpus, column))

@@ -1,5 +1,6 @@
 """`python -m evaluation report` and `compare`: pages from ratings."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from evaluation.self_preference import read_writers, self_preference
 from evaluation.votes import are_preferences, read_grades, read_preferences
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OF_LADDERS = ("judge", "language", "rungs")
+_OF_PAIRS = ("first", "second", "language", "judge", "win_rate", "consistent", "length_controlled", "own")
 
 
 _OPTIONS = (
     click.option(
-        "--out", default="report", show_default=True, type=click.Path(path_type=Path),
+        "--out", default="report", show_default=True, type=click.Path(file_okay=False, path_type=Path),
         help="folder for report.html, .md, .json",
     ),
     click.option("--title", default="Scores of story models", show_default=True),
@@ -73,6 +76,11 @@ def _write(
     card_to: str | None,
     push_to: str | None,
 ) -> None:
+    for name, repo in (("--card-to", card_to), ("--push-to", push_to)):
+        if repo and not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+            raise UserError(f"{name} '{repo}' is not of the form ORG/NAME.")
+    if voted and not votes:
+        raise UserError("--voted are ratings of stories that readers voted on; give their votes with --votes.")
     ratings = [rating for path in paths for rating in read_ratings(path)]
     _no_twins(ratings, paths)
     writers = read_writers(written_by, {rating.model for rating in ratings})
@@ -82,8 +90,8 @@ def _write(
         ratings,
         title,
         runs=[run for run in runs.values() if run],
-        ladders=[row for path in ladders for row in read_rows(path)],
-        pairs=[row for path in pairs for row in read_rows(path)],
+        ladders=_rows(ladders, _OF_LADDERS, "ladder"),
+        pairs=_rows(pairs, _OF_PAIRS, "pairwise"),
         human=_corrected(ratings, votes, voted),
         preference=self_preference(ratings, writers),
     )
@@ -118,6 +126,17 @@ def _corrected(ratings: list[Rating], votes: Path | None, voted: Path | None) ->
     found = corrected_preferences(ratings, read_ratings(voted), read_preferences(votes))
     if not found:
         raise UserError(f"No two models of the ratings have votes in {votes} on two openings whose stories are rated in {voted}.")
+    return found
+
+
+def _rows(paths: tuple[Path, ...], needed: tuple[str, ...], command: str) -> list[dict]:
+    """What another command wrote with --out. Raises UserError for a row that it did not."""
+    found = []
+    for path in paths:
+        for number, row in enumerate(read_rows(path), 1):
+            if lacking := [name for name in needed if name not in row]:
+                raise UserError(f"{path}, row {number}, lacks {', '.join(lacking)}; give what `{command} --out` wrote.")
+            found.append(row)
     return found
 
 

@@ -58,11 +58,14 @@ def run(
     openings = openings or language.folder / "openings.txt"
     folder = resolve(choice.model)
     record = _enter(out, folder, language.name, openings, count, sampling)
-    started = time.monotonic()
+    told, started = out / "completions.jsonl", time.monotonic()
     try:
-        completions = sample(folder.path, openings, language.name, count, out / "completions.jsonl", sampling, sampling_patience)
+        completions = sample(folder.path, openings, language.name, count, told, sampling, sampling_patience)
     finally:
-        _took(out, record, "sampling", started)
+        if told.exists():
+            _took(out, record, "sampling", started)
+        else:  # nothing to go on with: another try may be of other openings
+            (out / "run.json").unlink(missing_ok=True)
     if panel is None:
         table, _ = check_all(completions)
         click.echo(f"{LABEL}\n{as_text(table)}")

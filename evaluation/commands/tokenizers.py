@@ -41,7 +41,7 @@ from evaluation.tokenizer_training import trained_bits_per_byte
     help="also train a fixed small model with each, reading the stories so many times; minutes each; needs --out",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="how often it is trained: mean and standard deviation are told")
-@click.option("--out", type=click.Path(path_type=Path), help="folder for tokenizers.json, .md and .svg")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="folder for tokenizers.json, .md and .svg")
 def tokenizers(
     names: tuple[str, ...],
     datasets: tuple[str, ...],
@@ -60,6 +60,8 @@ def tokenizers(
         raise UserError("Name at least one tokenizer (a folder, a Hub id or tiktoken:gpt2), or give --train SIZE.")
     if passes and not out:
         raise UserError("--passes leaves models behind to go on from; name a folder for them with --out.")
+    if morphology and not list(morphology.glob("*.csv")):
+        raise UserError(f"{morphology} has no LANGUAGE.csv; --morphology names a folder with such files.")
     rows = []
     loaded = {label: load_any(name) for label, name in map(_labelled, names)}
     if len(loaded) < len(names):

@@ -13,7 +13,7 @@ from evaluation.weights import as_markdown, layer_alphas, plot
 
 @click.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), help="folder for weights.json, .md and .svg")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="folder for weights.json, .md and .svg")
 def weights(models: tuple[str, ...], out: Path | None) -> None:
     """Heavy tails of the weights' spectra: MODELS are bundled names, folders or Hub ids. Needs weightwatcher."""
     layers = []
