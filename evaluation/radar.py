@@ -18,12 +18,12 @@ def radar(scores: Mapping[str, Mapping[str, Sequence[float]]], labels: Mapping[s
         text = (labels or {}).get(name, name)
         anchor = "middle" if abs(x - _SIZE / 2) < 20 else ("start" if x > _SIZE / 2 else "end")
         lines = text.split(" ", 1)
-        y -= 14 * (len(lines) - 1) if place == 0 else 0
+        y -= 16 * (len(lines) - 1) if place == 0 else 0
         spans = "".join(
-            f'<tspan x="{x:.1f}" dy="{0 if i == 0 else 14}">{escape(line)}</tspan>' for i, line in enumerate(lines)
+            f'<tspan x="{x:.1f}" dy="{0 if i == 0 else 16}">{escape(line)}</tspan>' for i, line in enumerate(lines)
         )
         parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">{spans}</text>'
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="14" fill="currentColor">{spans}</text>'
         )
     for (name, by_criterion), colour in zip(scores.items(), _COLOURS * len(scores), strict=False):
         mean, low, high = (_outline([by_criterion[c][i] for c in CRITERIA]) for i in range(3))
@@ -35,10 +35,10 @@ def radar(scores: Mapping[str, Mapping[str, Sequence[float]]], labels: Mapping[s
     height = _SIZE
     if len(scores) > 1:
         for place, (name, colour) in enumerate(zip(scores, _COLOURS * len(scores), strict=False)):
-            y = _SIZE + 16 * place + 8
+            y = _SIZE + 19 * place + 8
             parts.append(f'<circle cx="14" cy="{y - 4}" r="5" fill="{colour}"/>')
-            parts.append(f'<text x="26" y="{y}" font-size="12" fill="currentColor">{escape(_short(name))}</text>')
-        height += 16 * len(scores) + 8
+            parts.append(f'<text x="26" y="{y}" font-size="14" fill="currentColor">{escape(_short(name))}</text>')
+        height += 19 * len(scores) + 8
     alternative = "; ".join(
         f"{name}: " + ", ".join(f"{c} {v[c][0]:.1f}" for c in CRITERIA) for name, v in scores.items()
     )
@@ -63,10 +63,10 @@ def _ring(grade: int) -> str:
     x, y = _point(0, grade)
     return (
         f'<path d="{_outline([grade] * len(CRITERIA))}" fill="none" stroke="currentColor" stroke-opacity=".2"/>'
-        f'<text x="{x + 3:.1f}" y="{y - 2:.1f}" font-size="10" fill="currentColor" fill-opacity=".6">{grade}</text>'
+        f'<text x="{x + 3:.1f}" y="{y - 2:.1f}" font-size="11" fill="currentColor" fill-opacity=".6">{grade}</text>'
     )
 
 
-def _short(name: str, most: int = 58) -> str:
+def _short(name: str, most: int = 50) -> str:
     """As much of a name as the legend has room for: names of one sweep differ at their ends."""
     return name if len(name) <= most else "…" + name[1 - most :]

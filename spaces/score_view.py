@@ -77,8 +77,10 @@ def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
         else:
             bounds = zip(values.mean(0), values.min(0), values.max(0), strict=True)
         shown[name] = dict(zip(CRITERIA, bounds, strict=True))
-        digits = ".2f" if intervals else "g"
-        cells = [f"{mean:.2f}<small>{low:{digits}}–{high:{digits}}</small>" for mean, low, high in shown[name].values()]
+        cells = [
+            f"{mean:.2f}<small>{f'{low:.1f}–{high:.1f}' if intervals else _spread(low, high)}</small>"
+            for mean, low, high in shown[name].values()
+        ]
         rows[name] = [*cells, str(len(group))]
     names = words["criteria_choices"]
     note = words["interval_note"] if intervals else f"{words['mean']}; {words['spread']}"
