@@ -17,7 +17,7 @@ def coherence_of(opening: str, text: str, language: Language) -> dict[str, float
     """The measures of `QuickCheck`; None where a text is too short. Words count as the same by their stem."""
     said = _content(text, language)
     return {
-        "entities_returning": _returning([*_content(opening, language), *said], language),
+        "entities_returning": _returning([*_content(opening, language), *said], language) if len(said) >= _FEW else None,
         "second_half_continued": _continued(opening, text, language),
         "sentences_linked": _linked(text, language),
         "mentions_near": _near(opening, text, language),

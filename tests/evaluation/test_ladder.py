@@ -81,7 +81,7 @@ def test_command_on_real_stories_says_what_the_quick_check_sees(language, tmp_pa
     stories = SHARED / f"{language}.jsonl"
     if not stories.exists():
         pytest.skip("../shared/data/stories is not here")
-    arguments = ["ladder", language, "--stories", str(stories), "--count", "15", "--out", str(tmp_path / "ladder.json")]
+    arguments = ["ladder", language, "--stories", str(stories), "--count", "20", "--out", str(tmp_path / "ladder.json")]
     done = CliRunner().invoke(evaluation, arguments, catch_exceptions=False)
     assert done.exit_code == 0 and "not a judge" in done.output
     (found,) = json.loads((tmp_path / "ladder.json").read_text("utf-8"))
