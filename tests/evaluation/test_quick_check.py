@@ -134,3 +134,9 @@ def test_it_stays_light():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_who_and_what_a_long_opening_names_is_enough_to_have_taken_it_up():
+    opening = "On the last night of summer, Anouk found a lantern that only glowed when someone laughed."
+    assert quick_check(opening, '"What is your name?" Anouk asked the lantern.', "english").passed["opening_carried"]
+    assert not quick_check(opening, '"What is your name?" Tom asked the kettle.', "english").passed["opening_carried"]
