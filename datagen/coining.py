@@ -22,12 +22,12 @@ def coined(word: Word, other: Word, dice: Random) -> Word | None:
         return None
     old = syllables(text)[0]
     looking_for = re.compile(rf"(?<!\w){re.escape(old)}", re.IGNORECASE)
-    made = word.introduced()  # a copy, whose forms are all said anew below
+    made = {}
     for form, said in word.items():
         made[form], found = looking_for.subn(new, said, count=1)
         if not found:
             return None
-    return made
+    return word.with_forms(made)
 
 
 def other_beginning(text: str, other: str, dice: Random) -> str | None:

@@ -13,12 +13,11 @@ from random import Random
 from backend.errors import UserError
 from backend.languages import Language, read_table
 from datagen.coining import other_beginning
-from datagen.renaming import syllables
+from datagen.renaming import WORD, syllables
 from datagen.words import Word
 
 EPITHET_KINDS = ("thing", "place")
 FAMILIAR = 3  # times that a word stands in the language's whole stories, from which on it is never made strange
-_WORD = re.compile(r"[\w\u0900-\u0963\u0971-\u0DFF]+")
 
 
 def familiar_words(language: Language) -> frozenset[str]:
@@ -29,7 +28,7 @@ def familiar_words(language: Language) -> frozenset[str]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, vowel signs with them."""
-    return _WORD.findall(text.lower())
+    return WORD.findall(text.lower())
 
 
 def read_epithets(language: Language) -> dict[str, list[str]]:
@@ -47,8 +46,7 @@ def described(word: Word, epithet: str, language: Language) -> Word:
 
     The epithet must stay the same beside any noun. A form that begins with no article stays as it is.
     """
-    made = word.introduced()
-    made.update(word)
+    made = {}
     for form, said in word.items():
         if form in ("a", "A") or form.startswith("a_"):
             article = language.defaults.get(form, language.defaults["a"]).partition("{")[0]
@@ -56,7 +54,7 @@ def described(word: Word, epithet: str, language: Language) -> Word:
                 made[form] = f"{_article(article, epithet)}{epithet} {said[len(article) :]}"
         elif form == "loc" and word.kind == "place":
             made[form] = said.replace("the ", f"the {epithet} ", 1) if "the" in word else f"{epithet} {said}"
-    return made
+    return word.with_forms(made)
 
 
 def _article(article: str, epithet: str) -> str:
@@ -78,4 +76,4 @@ def made_strange(sentence: str, kept: Collection[str], stems: Iterable[str], oth
         new = other_beginning(word, others[int(dice.random() * len(others))]["word"], dice)
         return new + word[len(syllables(word)[0]) :] if new else word
 
-    return _WORD.sub(other, sentence)
+    return WORD.sub(other, sentence)

@@ -12,7 +12,7 @@ from datagen.words import WordLists
 
 _GRAPHEME = regex.compile(r"\X")
 _LETTER = r"[\w\u0900-\u0963\u0971-\u0DFF]"  # \w leaves out vowel signs, which go on with a word as letters do
-_WORD = re.compile(rf"{_LETTER}+")
+WORD = re.compile(rf"{_LETTER}+")
 _ASCII_SYLLABLE = re.compile(r"[^aeiouy]*[aeiouy]+(?:[^aeiouy]+$)?|[^aeiouy]+$", re.IGNORECASE)
 _VIRAMAS = "\u094D\u09CD\u0ACD\u0BCD\u0C4D\u0CCD"  # what a last consonant bears, and loses before an ending: கண்ணன், கண்ணனை
 _INDIC_VOWEL = re.compile(r"VOWEL SIGN|LETTER (?:VOCALIC )?(?:A|AA|I|II|U|UU|R|E|AI|O|AU)$")
@@ -32,7 +32,7 @@ class Names:
                 self.by_gender.setdefault(row.gender, []).append(row["word"])
         folder = self.language.folder
         texts = [path.read_text("utf-8") for path in (folder / "phrases.txt", *sorted((folder / "plots").glob("*.txt")))]
-        spoken = set(_WORD.findall(unicodedata.normalize("NFC", "\n".join(texts))))
+        spoken = set(WORD.findall(unicodedata.normalize("NFC", "\n".join(texts))))
         spoken |= {row["word"] for rows in (words.nouns, words.verbs, words.adjectives) for row in rows}
         self._gender = {name: gender for gender, names in self.by_gender.items() for name in names if name not in spoken}
         self._pattern = self._looking_for(self._gender)

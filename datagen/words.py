@@ -35,17 +35,19 @@ class Word(dict):
     def __hash__(self) -> int:
         return hash(self["word"])
 
+    def with_forms(self, forms: dict[str, str]) -> "Word":
+        """The same word with some of its forms said otherwise."""
+        other = Word.__new__(Word)
+        other.update(self)
+        other.update(forms)
+        other.kind, other.gender, other.path, other.line = self.kind, self.gender, self.path, self.line
+        return other
+
     def introduced(self) -> "Word":
         """The word as it goes on being called: a form that brings it in for the first time is that of one already known."""
-        known = Word.__new__(Word)
-        known.update(self)
-        known.kind, known.gender, known.path, known.line = self.kind, self.gender, self.path, self.line
-        for form in self:
-            if form in ("a", "A"):
-                known[form] = self["the" if form == "a" else "The"]
-            elif form.startswith("a_"):
-                known[form] = self[form[2:]]
-        return known
+        known = {form: self[form[2:]] for form in self if form.startswith("a_")}
+        known |= {form: self[the] for form, the in (("a", "the"), ("A", "The")) if form in self}
+        return self.with_forms(known)
 
     def agree(self, form: str, gender: str) -> str:
         """The form of an adjective beside a noun of this gender: `form_gender`, else `form`, else the gender's own."""

@@ -5,6 +5,7 @@ import html
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 
 import regex
 
@@ -58,13 +59,8 @@ def _forms(kind: str, base: tuple[str, ...], forms: list[tuple[str, ...]], light
     for form in forms:
         # An article, a postposition or the like may stand with a form; the word itself begins as the asked one does.
         if len(form) > len(base):
-            found.words.add(max(form, key=lambda word: _shared(word, base[head])))
+            found.words.add(max(form, key=lambda word: len(commonprefix([word, base[head]]))))  # noqa: RUF071 (letters, not paths)
     return found
-
-
-def _shared(one: str, other: str) -> int:
-    """How many letters both begin with."""
-    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _split(text: str) -> tuple[str, ...]:
