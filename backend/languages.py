@@ -34,6 +34,7 @@ class Language:
     name_suffixes: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)
+    spellings: tuple[dict[str, str], ...] = field(default=(), hash=False)
 
     def in_script(self, character: str) -> bool:
         """Whether a character belongs to the language's own script."""

@@ -6,7 +6,7 @@ from os.path import commonprefix
 from random import Random
 
 from datagen.coining import coined
-from datagen.openings import described, familiar_words, made_strange, read_epithets, words_of
+from datagen.openings import described, familiar_words, made_strange, otherwise_written, read_epithets, words_of
 from datagen.prompts import Prompt, Prompts
 from datagen.storyteller.grammar import PROMPT_ROLES, Scene
 from datagen.storyteller.plots import Groups, Options, Plot
@@ -35,6 +35,7 @@ class CarryingTeller:
         self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
+        self._children = [row for row in self._teller.words.characters if row.kind == "child"]
         self._unnamed = _not_naming_the_hero(self._teller.groups)
         self._epithets = read_epithets(self._teller.language)
         self._familiar = familiar_words(self._teller.language)
@@ -57,17 +58,23 @@ class CarryingTeller:
     def _best(self, prompt: Prompt, made_up: bool) -> str:
         best, most, known = "", -1.0, []
         preludes = self._unnamed if self._dice.random() < UNNAMED else None
-        prelude, thing = self._dice.random() < self._preludes, self._dice.random() < self._things
+        prelude = self._dice.random() < self._preludes
+        thing = self._dice.random() < self._things
         for attempt in range(TRIES):
             words = (prompt.noun, prompt.verb, prompt.adjective, prompt.feature)
             plot, scene = self._teller.cast(*words, f"{prompt.text} {attempt}", self._plots)
-            if thing:
-                self._cast_a_thing(plot, scene)
+            if preludes:
+                # From a thing as hero a model would learn to make two of the one thing that an opening names.
+                self._cast_a_hero(plot, scene, self._children)
+            elif thing:
+                self._cast_a_hero(plot, scene, self._heroes)
             strangers = self._coin(plot, scene) if made_up else []
             cast = [word for role, word in scene.roles.items() if role not in PROMPT_ROLES]
-            self._describe(plot, scene)
+            plainly = self._describe(plot, scene)
             story = self._teller.say(plot, scene, plain=True, prelude=prelude, preludes=preludes)
-            opening = self.first_sentence(story).lower()
+            opening = self.first_sentence(story)
+            story = opening + _said_again(story[len(opening) :], plainly)
+            opening = opening.lower()
             # One that the opening does not name would teach a model to make up words itself.
             if any(shared_stem(word).lower() not in opening for word in strangers):
                 continue
@@ -78,11 +85,11 @@ class CarryingTeller:
                 break
         if not best:
             return self._best(prompt, made_up=False)
-        return self._with_strange_words(best, known) if self._dice.random() < STRANGE else best
+        return self._as_strangers_begin(best, known)
 
-    def _cast_a_thing(self, plot: Plot, scene: Scene) -> None:
+    def _cast_a_hero(self, plot: Plot, scene: Scene, heroes: list[Word]) -> None:
         taken = {word["word"] for word in scene.roles.values()}
-        hero = self._heroes[int(scene.dice.random() * len(self._heroes))]
+        hero = heroes[int(scene.dice.random() * len(heroes))]
         if "hero" in scene.roles and "hero" not in plot.noun_roles and hero["word"] not in taken:
             self._teller.recast(scene, "hero", hero)
 
@@ -95,18 +102,28 @@ class CarryingTeller:
                 made.append(word)
         return made
 
-    def _describe(self, plot: Plot, scene: Scene) -> None:
+    def _describe(self, plot: Plot, scene: Scene) -> dict[str, str]:
+        """Give epithets; returns where something is said with an epithet, and how it is said without."""
+        plainly = {}
         for role in sorted({"place", *plot.noun_roles} & scene.roles.keys()):
             epithets = self._epithets["place" if scene.roles[role].kind == "place" else "thing"]
             if epithets and scene.dice.random() < DESCRIBED:
                 epithet = epithets[int(scene.dice.random() * len(epithets))]
-                self._teller.recast(scene, role, described(scene.roles[role], epithet, self._teller.language))
+                word = scene.roles[role]
+                self._teller.recast(scene, role, described(word, epithet, self._teller.language))
+                if word.kind == "place" and "loc" in word:
+                    where = scene.roles[role]["loc"]
+                    plainly |= {where: word["loc"], where[0].upper() + where[1:]: word["loc"][0].upper() + word["loc"][1:]}
+        return plainly
 
-    def _with_strange_words(self, story: str, known: list[Word]) -> str:
+    def _as_strangers_begin(self, story: str, known: list[Word]) -> str:
+        """The story with the opening in another spelling, and in a share with words that nobody knows."""
         opening = self.first_sentence(story)
         rest = story[len(opening) :]
-        stems = {shared_stem(word).lower() for word in known}
-        return made_strange(opening, self._familiar | set(words_of(rest)), stems, self._heroes, self._dice) + rest
+        if self._dice.random() < STRANGE:
+            stems = {shared_stem(word).lower() for word in known}
+            opening = made_strange(opening, self._familiar | set(words_of(rest)), stems, self._heroes, self._dice)
+        return otherwise_written(opening, self._teller.language.spellings, self._dice) + rest
 
     def _carried(self, story: str, scene: Scene) -> float:
         """Share of those whom the first sentence names that the rest of the story names again."""
@@ -115,6 +132,13 @@ class CarryingTeller:
         stems = {shared_stem(word).lower() for role, word in scene.roles.items() if role not in PROMPT_ROLES}
         named = [stem for stem in stems if stem in opening.lower()]
         return sum(stem in rest.lower() for stem in named) / len(named) if named else 0.0
+
+
+def _said_again(rest: str, plainly: dict[str, str]) -> str:
+    """The rest of a story in which a place has its epithet no more."""
+    for described_place, place in plainly.items():
+        rest = rest.replace(described_place, place)
+    return rest
 
 
 def _not_naming_the_hero(groups: Groups) -> Options | None:

@@ -7,7 +7,7 @@ never come again.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 
 from backend.errors import UserError
@@ -75,5 +75,20 @@ def made_strange(sentence: str, kept: Collection[str], stems: Iterable[str], oth
             return word
         new = other_beginning(word, others[int(dice.random() * len(others))]["word"], dice)
         return new + word[len(syllables(word)[0]) :] if new else word
+
+    return WORD.sub(other, sentence)
+
+
+def otherwise_written(sentence: str, spellings: Iterable[Mapping[str, str]], dice: Random) -> str:
+    """The sentence as others write it: each of a language's `spellings` stands in half of the sentences, throughout."""
+    taken = {ours: others for pairs in spellings if dice.random() < 0.5 for ours, others in pairs.items()}
+
+    def other(match: re.Match) -> str:
+        word = match.group()
+        for ours, others in taken.items():
+            ending = ours.removeprefix("-")
+            if word == ours or (ours != ending and word.endswith(ending) and word != ending):
+                return word.removesuffix(ending) + others.removeprefix("-")
+        return word
 
     return WORD.sub(other, sentence)

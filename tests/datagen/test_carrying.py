@@ -8,6 +8,7 @@ import pytest
 from backend.errors import UserError
 from datagen.carrying import THINGS, CarryingTeller, shared_stem
 from datagen.coining import coined
+from datagen.openings import described, read_epithets
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from datagen.words import load_words
@@ -87,7 +88,7 @@ def test_a_plot_that_begins_as_any_story_brings_in_its_hero_and_its_thing_once(l
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_many_stories_begin_without_naming_their_hero(language):
-    told = CarryingTeller(language, plots=16, preludes=1.0, things=0.0, made_up=0.0, seed=7)
+    told = CarryingTeller(language, plots=16, preludes=1.0, things=1.0, made_up=0.0, seed=7)
     children = [row["word"].lower() for row in load_words(language).characters if row.kind == "child"]
     unnamed = 0
     for story in islice(told.stories(), 80):
@@ -95,3 +96,19 @@ def test_many_stories_begin_without_naming_their_hero(language):
         rest = set(words(story)) - opening
         unnamed += any(name in rest and name not in opening for name in children)
     assert unnamed > 15
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_place_has_its_epithet_in_the_opening_alone(language):
+    lists = load_words(language)
+    places = [row for row in lists.nouns if row.kind == "place" and "loc" in row]
+    epithets = read_epithets(lists.language)["place"]
+    said_where = {described(place, epithet, lists.language)["loc"] for place in places for epithet in epithets}
+    told = CarryingTeller(language, plots=16, preludes=1.0, things=0.0, made_up=0.0, seed=10)
+    in_openings = 0
+    for story in islice(told.stories(), 60):
+        opening = told.first_sentence(story)
+        in_openings += any(where in opening for where in said_where)
+        again = [where for where in said_where if where in opening and where in story[len(opening) :]]
+        assert not again
+    assert in_openings > 3

@@ -6,7 +6,7 @@ import pytest
 
 from backend.errors import UserError
 from backend.languages import load_language
-from datagen.openings import described, made_strange, read_epithets
+from datagen.openings import described, made_strange, otherwise_written, read_epithets
 from datagen.words import load_words
 
 LANGUAGES = ("hindi", "marathi", "bangla", "english")
@@ -53,3 +53,19 @@ def test_a_sentence_is_made_strange_but_for_names_and_the_words_that_are_kept():
     told = {made_strange(sentence, kept, ["kettle"], nouns, Random(seed)) for seed in range(30)}
     assert len(told) > 10
     assert all(text.startswith("Asha ") and " kettle under the " in text for text in told)
+
+
+def test_half_of_the_sentences_are_spelt_otherwise_throughout():
+    spellings, dice = load_language("marathi").spellings, Random(9)
+    seen = {otherwise_written("शंखाने गाणं ऐकलं, पण ने नाही.", spellings, dice) for _ in range(60)}
+    assert seen == {
+        "शंखाने गाणं ऐकलं, पण ने नाही.",
+        "शंखानं गाणं ऐकलं, पण ने नाही.",
+        "शंखाने गाणे ऐकले, पण ने नाही.",
+        "शंखानं गाणे ऐकले, पण ने नाही.",
+    }
+
+
+def test_a_whole_word_is_spelt_otherwise_and_what_ends_in_it_is_not():
+    seen = {otherwise_written("মহল ভালো হল।", load_language("bangla").spellings, Random(seed)) for seed in range(30)}
+    assert seen == {"মহল ভালো হল।", "মহল ভালো হলো।"}
