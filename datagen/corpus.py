@@ -52,7 +52,7 @@ def _renamed(story: str, opening: str, names: Names, dice: Random) -> str:
     people = names.found(story)
     early = {name: people[name] for name in names.found(opening)}
     late = {name: gender for name, gender in people.items() if name not in early}
-    story = names.rename(story, early, dice, made_up=0.15)
+    story = names.rename(story, early, dice, made_up=0.3)
     return names.rename(story, late, dice, made_up=0.0)
 
 
