@@ -40,6 +40,7 @@ def upload_folder(
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give one that an export made.")
+    require_token(repo)
     with _told(repo, "written to"):
         api, sdk = HfApi(), "gradio" if kind == "space" else None
         made = _persistently(lambda: api.create_repo(repo, repo_type=kind, private=private, exist_ok=True, space_sdk=sdk))
@@ -50,6 +51,20 @@ def upload_folder(
             )
         )  # fmt: skip
     return str(made)
+
+
+def require_token(repo: str) -> None:
+    """Raise UserError where this machine has no token for the Hub, or `repo` is no name: nothing can be sent there then."""
+    from huggingface_hub import get_token
+    from huggingface_hub.utils import validate_repo_id
+
+    with _told(repo, "written to"):
+        validate_repo_id(repo)
+        if get_token() is None:
+            raise UserError(
+                f"There is no token for the Hub, so nothing can be sent to '{repo}'; put one with the right to write, from "
+                "huggingface.co/settings/tokens, into HF_TOKEN, or log in with `hf auth login`."
+            )
 
 
 def download_model(repo: str, revision: str | None = None, more: tuple[str, ...] = ()) -> Path:
@@ -158,7 +173,7 @@ def _persistently(action):
 def _told(repo: str, done: str) -> Iterator[None]:
     """Turn what the Hub's client raises into one sentence."""
     import httpx2
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     try:
         yield
@@ -169,7 +184,7 @@ def _told(repo: str, done: str) -> Iterator[None]:
     except errors.LocalEntryNotFoundError as error:
         raise UserError(f"'{repo}' could not be {done} the Hub and is not in the cache ({_root(error)}); check the network.") from None
     except errors.RepositoryNotFoundError as error:
-        if _status(error) == 401 and not os.environ.get("HF_TOKEN"):
+        if _status(error) == 401:
             raise UserError(_token(repo)) from None
         raise UserError(f"The Hub has no '{repo}' that your token may see; check the name, its kind and HF_TOKEN.") from None
     except errors.HfHubHTTPError as error:
@@ -179,12 +194,24 @@ def _told(repo: str, done: str) -> Iterator[None]:
         if status == 403:
             raise UserError(f"Your token may not do this with '{repo}'; make one with the right to write at huggingface.co/settings/tokens.") from None
         raise UserError(f"'{repo}' could not be {done} the Hub, which answered {status or 'nothing'}; the same command goes on later.") from None
+    except errors.OfflineModeIsEnabled:
+        raise UserError(f"HF_HUB_OFFLINE is set, so '{repo}' cannot be {done} the Hub; unset it and give the same command again.") from None
     except (httpx2.HTTPError, ConnectionError) as error:
-        raise UserError(f"The Hub cannot be reached ({type(error).__name__}); the same command goes on when the network is back.") from None
+        raise UserError(
+            f"The Hub cannot be reached at {constants.ENDPOINT} ({type(error).__name__}); check the network, HTTPS_PROXY and HF_ENDPOINT, "
+            "then give the same command again: what has arrived stays."
+        ) from None
 
 
 def _token(repo: str) -> str:
-    return f"The Hub wants to know who asks for '{repo}'; put a token from huggingface.co/settings/tokens into HF_TOKEN."
+    from huggingface_hub import get_token
+
+    if get_token():
+        return f"The Hub does not accept your token for '{repo}'; put a valid one from huggingface.co/settings/tokens into HF_TOKEN."
+    return (
+        f"The Hub has no public '{repo}', and there is no token to ask for a private one; check the name, or put a token from "
+        "huggingface.co/settings/tokens into HF_TOKEN."
+    )
 
 
 def _status(error) -> int | None:

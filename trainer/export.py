@@ -110,11 +110,13 @@ def main(
         checkpoint = best_checkpoint(checkpoint)
     if out.exists() and not (out / "config.json").exists():
         raise UserError(f"{out} exists and is no model folder; choose another --out, nothing was written.")
+    if push:
+        from backend.hub import require_token, upload_folder
+
+        require_token(push)
     costs = Costs(price, watts, carbon)
     click.echo(f"{export(checkpoint, out, data, languages, gguf, costs=costs)} is a model folder of transformers.")
     if push:
-        from backend.hub import upload_folder
-
         click.echo(upload_folder(out, push, "model"))
 
 

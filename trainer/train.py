@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from backend.command_line import run
 from backend.errors import UserError
-from backend.hub import await_pushes, download_checkpoint, push_in_background
+from backend.hub import await_pushes, download_checkpoint, push_in_background, require_token
 from backend.tokenizer import load_tokenizer
 from trainer.checkpoint import (
     checkpoints,
@@ -68,6 +68,8 @@ def train(config: TrainConfig) -> bool:
         project_dir=config.out,
     )  # fmt: skip
     world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
+    if config.push_to_hub and main:
+        require_token(config.push_to_hub)
     set_seed(config.seed)
 
     out = Path(config.out)

@@ -116,8 +116,9 @@ await_pushes()
 @pytest.mark.parametrize(
     ("key", "arguments", "complaint"),
     [
-        ("", {"repo": "org/stories"}, "HF_TOKEN"),
-        ("hf_wrong", {"repo": "org/stories"}, "HF_TOKEN"),
+        ("", {"repo": "org/stories"}, "There is no token for the Hub"),
+        ("hf_wrong", {"repo": "org/stories"}, "does not accept your token"),
+        ("", {"repo": "no such name!"}, "ORG/NAME"),
         ("hf_right", {"repo": "no such name!"}, "ORG/NAME"),
         ("hf_right", {"repo": "org/stories", "folder": "/nowhere"}, "no folder"),
     ],

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.datagen.command import datagen
 from tests.hub_server import hub_server
 
@@ -38,3 +40,19 @@ def test_an_export_is_pushed_privately_and_read_from_there(tmp_path):
 def test_what_is_no_export_is_not_pushed(tmp_path):
     done = datagen("push", tmp_path, "--repo", "org/stories")
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "no export" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({}, "no token for the Hub"),
+        ({"HF_TOKEN": "hf_right"}, "cannot be reached at http://127.0.0.1:9"),
+        ({"HF_TOKEN": "hf_right", "HF_HUB_OFFLINE": "1"}, "unset it"),
+    ],
+)
+def test_without_a_token_or_a_network_it_says_which_of_them_is_missing(tmp_path, variables, complaint):
+    (tmp_path / "dataset.json").write_text("{}")
+    alone = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "", "HF_HUB_OFFLINE": "0"}
+    done = run("-m", "datagen", "push", tmp_path, "--repo", "org/stories", **alone | variables)
+    assert done.returncode == 1 and done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    assert complaint in done.stderr and "hf_right" not in done.stderr

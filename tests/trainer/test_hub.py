@@ -49,6 +49,13 @@ def test_a_hub_that_fails_never_stops_training(reference, tokens, config_file, t
     assert "was not pushed" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_push_without_a_token_is_told_before_anything_is_trained(tokens, config_file, tmp_path):
+    alone = os.environ | {"HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ""}
+    out = tmp_path / "run"
+    done = call("train", config_file, *settings(data=tokens, out=out, push_to_hub="org/run"), env=alone)
+    assert done.returncode == 1 and "There is no token for the Hub" in done.stderr and not out.exists()
+
+
 def test_a_hub_without_that_run_is_told_in_a_sentence(hub, tokens, config_file, tmp_path):
     line = settings(data=tokens, out=tmp_path / "run", resume="org/none")
     done = call("train", config_file, *line, env=environment() | online(hub, tmp_path / "home") | {"HF_HUB_OFFLINE": "0"})
