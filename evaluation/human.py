@@ -44,9 +44,11 @@ def correct_with_votes(
     Raises ValueError with fewer than two voted openings.
     """
     votes, near, far = (np.asarray(x, float) for x in (votes, judged_where_voted, judged_elsewhere))
-    near_groups = np.arange(len(votes)) if openings_voted is None else np.asarray(openings_voted)
-    far_groups = np.arange(len(far)) if openings_elsewhere is None else np.asarray(openings_elsewhere)
-    if len(np.unique(near_groups)) < 2:
+    place: dict = {}
+    near_groups = _numbered([("voted", i) for i in range(len(votes))] if openings_voted is None else openings_voted, place)
+    far_groups = _numbered([("elsewhere", i) for i in range(len(far))] if openings_elsewhere is None else openings_elsewhere, place)
+    n_voted = len(np.unique(near_groups))
+    if n_voted < 2:
         raise ValueError("votes on at least two openings are needed")
     weight = 0.0
     if len(far) >= 2 and np.ptp(near) > 0:
@@ -55,20 +57,25 @@ def correct_with_votes(
         weight = float(np.clip(np.cov(votes, near, ddof=1)[0, 1] / ((1 + len(near) / len(far)) * spread), 0, 1))
     elsewhere = weight * far.mean() if weight else 0.0
     mean = float(elsewhere + (votes - weight * near).mean())
-    variance = _clustered_variance(votes - weight * near, near_groups)
+    deviations = _deviations(votes - weight * near, near_groups, len(place))
     if weight:
-        variance += weight**2 * _clustered_variance(far, far_groups)
-    half = stats.t.ppf((1 + level) / 2, len(np.unique(near_groups)) - 1) * np.sqrt(variance)
+        # Summed by opening before they are squared: stories with and without a vote may share one.
+        deviations += weight * _deviations(far, far_groups, len(place))
+    half = stats.t.ppf((1 + level) / 2, n_voted - 1) * np.sqrt((deviations**2).sum())
     judge_mean = float(np.concatenate([near, far]).mean())
     return Corrected(mean, mean - half, mean + half, judge_mean, float(votes.mean()), weight, len(votes))
 
 
-def _clustered_variance(values: np.ndarray, groups: np.ndarray) -> float:
-    """Variance of the mean of values that hang together within groups."""
-    _, index = np.unique(groups, return_inverse=True)
-    residual_sums = np.bincount(index, values - values.mean())
-    n_groups = len(residual_sums)
-    return float(n_groups / max(n_groups - 1, 1) * (residual_sums**2).sum() / len(values) ** 2)
+def _numbered(openings: Sequence, place: dict) -> np.ndarray:
+    """The openings as numbers, the same for the same one, which `place` keeps."""
+    return np.array([place.setdefault(opening, len(place)) for opening in openings], int)
+
+
+def _deviations(values: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
+    """What each group (n_groups,) adds to the error of the mean of values; the squares sum up to its variance."""
+    sums = np.bincount(groups, values - values.mean(), minlength=n_groups) / len(values)
+    present = len(np.unique(groups))
+    return sums * np.sqrt(present / max(present - 1, 1))
 
 
 def corrected_means(ratings: Sequence[Rating], votes: Mapping[tuple[str, str, int], float]) -> list[dict]:

@@ -132,6 +132,17 @@ def test_votes_on_few_openings_of_three_stories_each_still_give_an_honest_interv
     assert 0.93 <= covered / 1000 <= 0.97
 
 
+def test_votes_on_one_of_three_stories_of_every_opening_still_give_an_honest_interval():
+    dice, covered = np.random.default_rng(11), 0
+    openings, voted = np.repeat(np.arange(40), 3), np.tile([True, False, False], 40)
+    for _ in range(1000):
+        truth = 7 + np.repeat(dice.normal(0, 1, 40), 3) + dice.normal(0, 0.7, 120)
+        grades = truth + 1.2 + dice.normal(0, 0.8, 120)
+        found = correct_with_votes(truth[voted], grades[voted], grades[~voted], openings[voted], openings[~voted])
+        covered += found.low <= 7 <= found.high
+    assert 0.93 <= covered / 1000 <= 0.97
+
+
 def test_a_judge_who_knows_nothing_costs_the_votes_little():
     dice = np.random.default_rng(9)
     votes, grades = dice.integers(0, 2, 200).astype(float), dice.normal(size=2000)
