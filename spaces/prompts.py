@@ -95,11 +95,13 @@ def build(desk: Desk) -> None:
         words, stopped = labels(page), visits.begin(request.session_hash)
         hidden = gr.update(visible=False)
         try:
-            if len(text) > _LONGEST_PROMPT or not (text := typed(text)):
-                raise UserError(words["prompt_length"].format(limit=_LONGEST_PROMPT))
+            if not (text := typed(text)):
+                raise UserError(words["prompt_empty"].format(shuffle=words["shuffle"]))
+            if len(text) > _LONGEST_PROMPT:
+                raise UserError(words["prompt_too_long"].format(count=len(text), limit=_LONGEST_PROMPT))
             yield message_html(words["asking"]), [], gr.update(visible=True), hidden
             if who == OFFLINE:
-                name, answer = words["teller_choices"][OFFLINE], await asyncio.to_thread(_storyteller, text)
+                name, answer = words["teller_choices"][OFFLINE], await asyncio.to_thread(_storyteller, text, words)
                 provider, model = "storyteller", "story-grammar"
             else:
                 name, provider, model = who, "openai", answers.endpoints[who].model if who in answers.endpoints else ""
@@ -155,10 +157,13 @@ async def _asked(provider, text: str, stopped: asyncio.Event, words: dict) -> Co
         await provider.close()
 
 
-def _storyteller(text: str) -> Completion:
+def _storyteller(text: str, words: dict) -> Completion:
     from datagen.storyteller.provider import answer
 
-    return Completion(answer(text))
+    try:
+        return Completion(answer(text))
+    except UserError:  # which speaks of files and providers
+        raise UserError(words["teller_only_ours"].format(shuffle=words["shuffle"])) from None
 
 
 def _drawn(language: str, complexity: str, dice: random.Random) -> Prompt:

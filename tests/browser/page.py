@@ -89,6 +89,11 @@ class Page:
         """Whether an element is there and visible."""
         return any(element.is_displayed() for element in self.all(selector))
 
+    def paste(self, selector: str, text: str) -> None:
+        """Replace the text of a field, however long."""
+        script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))"
+        self.browser.execute_script(script, self.one(selector), text)
+
     def choose_language(self, native_name: str) -> None:
         """Choose the language of the story."""
         self.click("#language label", native_name)

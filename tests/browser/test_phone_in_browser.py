@@ -1,5 +1,6 @@
 """A parent with a phone: one tap for a story, which comes into view, and nothing too small for a thumb."""
 
+from spaces.labels import all_labels
 from tests.browser.page import Page
 
 SMALLEST = 40  # pixels high, of what one taps
@@ -36,3 +37,13 @@ def test_long_choices_end_before_their_arrow(chromium, address):
     style = "return getComputedStyle(document.querySelector('#judge-who input'))"
     assert page.browser.execute_script(f"{style}.textOverflow") == "ellipsis"
     assert page.browser.execute_script(f"return parseFloat(({style.removeprefix('return ')}).paddingRight)") >= 24
+
+
+def test_who_writes_without_an_llm_can_be_read_whole_in_every_language(chromium, address):
+    page = Page(chromium, address, 390)
+    page.open_tab("tab_prompts", "#ask-story")
+    labels = [words[key]["offline"] for words in all_labels().values() for key in ("teller_choices", "judge_by_choices")]
+    cut = """const field = document.querySelector('#prompts-who input')
+        return arguments[0].filter(label => { field.value = label; return field.scrollWidth > field.clientWidth })"""
+    assert page.one("#prompts-who input").get_attribute("value") in labels
+    assert not page.browser.execute_script(cut, labels)

@@ -61,10 +61,17 @@ def test_another_language_brings_its_words(page):
     assert page.one("#asked-story article").get_attribute("lang") == "bn"
 
 
-def test_a_prompt_of_one_s_own_is_no_matter_for_the_storyteller(page):
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", f"The prompt is empty. Write one, or press “{WORDS['shuffle']}”."),
+        ("many words " * 2000, "The prompt has 21,999 characters"),
+        ("Tell me a joke.", "The story grammar answers only prompts built here"),
+    ],
+)
+def test_a_prompt_that_nobody_can_answer_is_told_in_a_sentence(page, text, complaint):
     page.one("#edit button").click()
     page.wait(lambda: page.shown("#prompt-text textarea"))
-    page.one("#prompt-text textarea").clear()
-    page.one("#prompt-text textarea").send_keys("Tell me a joke.")
+    page.paste("#prompt-text textarea", text)
     page.one("#ask-story").click()
-    assert "story grammar" in page.wait(lambda: page.one("#asked-story .problem")).text
+    assert complaint in page.wait(lambda: page.one("#asked-story .problem")).text
