@@ -15,11 +15,13 @@ from tqdm import tqdm
 
 from backend.command_line import run
 from backend.errors import UserError
+from backend.files import writing
 from backend.languages import language_names
 from backend.slm.catalog import resolve
 from backend.slm.engine import Sampling, load_engine
 
 BATCH = 64
+SETTINGS = ("temperature", "top_k", "top_p", "max_tokens")  # of Sampling, noted with every story
 _BEGINNING = '{"opening": '  # of a row
 
 
@@ -49,23 +51,38 @@ def language_of(path: Path, languages: tuple[str, ...]) -> str:
     raise UserError(f"Neither {path} nor the model tells the language; give it with --language, such as --language hindi.")
 
 
-def written_rows(path: Path, model: str) -> list[dict]:
-    """Whole rows of an earlier run, which are not made again. Raises UserError for a file of another model or kind."""
+def written_rows(path: Path, model: str, language: str, sampling: Sampling) -> list[dict]:
+    """Whole rows of an earlier run, which are not made again.
+
+    Raises UserError for a file of another kind, or of another model, language, seed or sampling: one file would hold both.
+    """
     if not path.exists():
         return []
     try:
         *lines, cut = path.read_text("utf-8").split("\n")
         rows = [json.loads(line) for line in lines if line]
-        models = [row["model"] for row in rows if {"opening", "index"} <= row.keys()]
-        if len(models) < len(rows) or (cut and not rows and not (cut.startswith(_BEGINNING) or _BEGINNING.startswith(cut))):
+        for row in rows:
+            _check_same(row, path, model, language, sampling)
+        if cut and not rows and not (cut.startswith(_BEGINNING) or _BEGINNING.startswith(cut)):
             raise ValueError
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path} is there already and holds no completions of sample.py; choose another --out.") from None
-    if rows and models[0] != model:
-        raise UserError(f"{path} holds stories of {models[0]}, not of {model}; choose another --out.")
     if cut:  # by a kill
-        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        with writing(path) as file:
+            file.writelines(line + "\n" for line in lines)
     return rows
+
+
+def _check_same(row: dict, path: Path, model: str, language: str, sampling: Sampling) -> None:
+    seed = story_seed(sampling.seed, row["opening"], row["index"])
+    if row["model"] != model:
+        raise UserError(f"{path} holds stories of {row['model']}, not of {model}; choose another --out.")
+    if row.get("seed", seed) != seed:
+        raise UserError(f"{path} holds stories of another --seed than {sampling.seed}; go on with that one, or choose another --out.")
+    for name, value in {"language": language, **{name: getattr(sampling, name) for name in SETTINGS}}.items():
+        if row.get(name, value) != value:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{path} holds stories of {option} {row[name]}, not {value}; go on with that, or choose another --out.")
 
 
 @click.command()
@@ -87,10 +104,13 @@ def sample(model, openings_path, count, language, temperature, top_k, top_p, max
     folder = resolve(model)
     language = language or language_of(openings_path, folder.languages)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, max_tokens=max_tokens, seed=seed)
-    done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name)} if out else set()
+    done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name, language, sampling)} if out else set()
     wanted = [pair for pair in product(openings, range(count)) if pair not in done]
+    if not wanted:
+        return
     engine = load_engine(folder.path)
-    progress = tqdm(total=len(openings) * count, initial=len(done), unit=" stories", disable=not sys.stderr.isatty())
+    total = len(openings) * count
+    progress = tqdm(total=total, initial=total - len(wanted), unit=" stories", disable=not sys.stderr.isatty())
     for start in range(0, len(wanted), BATCH):
         part = wanted[start : start + BATCH]
         seeds = [story_seed(seed, *pair) for pair in part]
@@ -98,9 +118,10 @@ def sample(model, openings_path, count, language, temperature, top_k, top_p, max
         rows = [
             {
                 "opening": opening, "completion": completion.text, "model": folder.name, "language": language,
-                "index": index, "seed": story_seed, "finished": completion.finished,
+                "index": index, "seed": own_seed, "finished": completion.finished,
             }
-            for (opening, index), story_seed, completion in zip(part, seeds, completions, strict=True)
+            | {name: getattr(sampling, name) for name in SETTINGS}
+            for (opening, index), own_seed, completion in zip(part, seeds, completions, strict=True)
         ]  # fmt: skip
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
