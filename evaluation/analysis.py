@@ -99,17 +99,16 @@ def _counts(grades: np.ndarray) -> list[int]:
 
 def _length_bias(grid: Grid, model: int, lengths: dict) -> float | None:
     """Correlation of overall grade and length within openings; None without the stories' texts."""
-    overall = CRITERIA.index("overall")
-    found = [
-        (grid.values[i, model, overall], length, opening)
-        for i, (opening, index, _) in enumerate(grid.rows)
-        if (length := lengths.get((grid.models[model], grid.language, opening, index))) is not None
-    ]
-    found = [row for row in found if not np.isnan(row[0])]
-    if len(found) < 3:
+    by_story: dict[tuple[str, int], list[float]] = {}
+    for (opening, index, _), grade in zip(grid.rows, grid.values[:, model, CRITERIA.index("overall")], strict=True):
+        if not np.isnan(grade) and (grid.models[model], grid.language, opening, index) in lengths:
+            by_story.setdefault((opening, index), []).append(grade)
+    if len(by_story) < 3:
         return None
-    grades, sizes, openings = zip(*found, strict=True)
-    return _clean(length_bias(np.array(grades), np.array(sizes), np.array(openings)))
+    # Repeats of one story are no two stories of one opening.
+    grades = np.array([np.mean(some) for some in by_story.values()])
+    sizes = np.array([lengths[grid.models[model], grid.language, *story] for story in by_story])
+    return _clean(length_bias(grades, sizes, np.array([opening for opening, _ in by_story])))
 
 
 def _between_repeats(grid: Grid) -> dict | None:
@@ -164,7 +163,7 @@ def _power(grid: Grid, overall: np.ndarray) -> dict:
                 gap = abs(float(differences.mean()))
                 if gap > 0 and (closest is None or gap < closest[0]):
                     closest = (gap, spreads[-1])
-    if not spreads or max(spreads) == 0:
+    if not spreads or np.median(spreads) == 0:
         return {}
     spread, openings = float(np.median(spreads)), len(means)
     return {

@@ -46,7 +46,7 @@ def write_card(folder: Path, analysis: dict) -> str:
                 metric_name=f"{criterion}, 1 to 10, by {group['judge']} ({group['rubric']} rubric)",
                 metric_value=round(mean, 3),
                 metric_config=f"{group['judge']}, {group['rubric']} rubric",
-                metric_args={"interval_95": [round(low, 3), round(high, 3)], "stories": model["stories"]},
+                metric_args=({"interval_95": [round(low, 3), round(high, 3)]} if low == low else {}) | {"stories": model["stories"]},
             )
             results[_place(result)] = result
     card.data.model_name = card.data.model_name or folder.resolve().name

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from evaluation.human import correct_with_votes
+from evaluation.page import interval, number, signed
 from evaluation.pairwise import Pair, Verdict, win_rate
 from evaluation.self_preference import family, pair_preference
 from evaluation.votes import Preference
@@ -62,15 +63,15 @@ def as_markdown(rows: Sequence[dict], named: Callable[[str], str] = str) -> str:
     ]
     for row in rows:
         corrected, excess = row["corrected"], row["own_excess"]
-        own = ", ".join(map(named, row["own"])) + (f" {_interval(*excess, signed=True)}" if excess else "")
+        own = ", ".join(map(named, row["own"])) + (f" {signed(excess[0])} {interval(excess)}" if excess else "")
         cells = [
             row["language"],
             named(row["judge"]),
             f"{named(row['first'])} − {named(row['second'])}",
             _interval(row["win_rate"], row["low"], row["high"]),
-            f"{row['consistent']:.2f}",
-            f"{row['prefers_first_shown']:+.2f}",
-            f"{row['length_controlled']:.2f}",
+            number(row["consistent"]),
+            signed(row["prefers_first_shown"]),
+            number(row["length_controlled"]),
             f"{_interval(corrected['mean'], corrected['low'], corrected['high'])}, {corrected['votes']} votes" if corrected else "–",
             own or "–",
         ]
@@ -78,6 +79,5 @@ def as_markdown(rows: Sequence[dict], named: Callable[[str], str] = str) -> str:
     return "\n".join(lines)
 
 
-def _interval(mean: float, low: float, high: float, signed: bool = False) -> str:
-    form = "+.2f" if signed else ".2f"
-    return f"{mean:{form}} ({low:{form}} … {high:{form}})"
+def _interval(mean: float, low: float, high: float) -> str:
+    return f"{number(mean)} {interval((mean, low, high))}"

@@ -42,7 +42,7 @@ def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
     """Means with their intervals, the best on top. `models` are those of one analysed group."""
     ordered = sorted(models, key=lambda model: model["means"][criterion][0])
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7, 0.8 + 0.32 * len(ordered)), layout="constrained")
+        figure = Figure(figsize=(5, 0.8 + 0.32 * len(ordered)), layout="constrained")
         axes = figure.subplots()
         for place, model in enumerate(ordered):
             mean, low, high = model["means"][criterion]
@@ -50,7 +50,7 @@ def means_plot(models: Sequence[dict], criterion: str = "overall") -> str:
             axes.plot([mean], [place], "o", color="#4468a8")
         axes.set_yticks(range(len(ordered)), [_short(model["model"]) for model in ordered])
         axes.set_ylim(-0.6, len(ordered) - 0.4)
-        axes.set_xlabel(f"{criterion}, mean and 95 % interval")
+        axes.set_xlabel(f"{criterion} grade, 1–10: mean and 95 % interval")
         return as_svg(figure)
 
 
@@ -78,16 +78,19 @@ def distributions(by_model: dict[str, dict[str, Sequence[int]]]) -> str:
 
 
 def heat_map(models: Sequence[dict], criterion: str = "overall") -> str | None:
-    """Means by hidden size and layers, as in the paper's tables; None unless two models tell their configuration."""
+    """Means by hidden size and layers, as in the paper's tables, over all models of a size; None unless two tell theirs."""
     known = [model for model in models if model["configuration"]]
     if len(known) < 2:
         return None
     hidden = sorted({model["configuration"]["hidden"] for model in known})
     layers = sorted({model["configuration"]["layers"] for model in known})
-    table = np.full((len(hidden), len(layers)), np.nan)
+    sums, counts = np.zeros((2, len(hidden), len(layers)))
     for model in known:
-        place = model["configuration"]
-        table[hidden.index(place["hidden"]), layers.index(place["layers"])] = model["means"][criterion][0]
+        place = hidden.index(model["configuration"]["hidden"]), layers.index(model["configuration"]["layers"])
+        sums[place] += model["means"][criterion][0]
+        counts[place] += 1
+    with np.errstate(invalid="ignore"):
+        table = sums / np.where(counts > 0, counts, np.nan)
     with rc_context(_STYLE):
         figure = Figure(figsize=(1.6 + 0.9 * len(layers), 1.2 + 0.5 * len(hidden)), layout="constrained")
         axes = figure.subplots()
@@ -100,7 +103,7 @@ def heat_map(models: Sequence[dict], criterion: str = "overall") -> str | None:
         axes.set_yticks(range(len(hidden)), hidden)
         axes.set_xlabel("layers")
         axes.set_ylabel("hidden size")
-        figure.colorbar(image, label=criterion)
+        figure.colorbar(image, label=f"{criterion} grade, 1–10")
         return as_svg(figure)
 
 

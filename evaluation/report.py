@@ -1,6 +1,5 @@
 """A run's ratings as one self-contained HTML page, and as Markdown with its plots beside it."""
 
-import json
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from backend.files import writing
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.diversity import diversity
 from evaluation.examples import best_median_worst, side_by_side
-from evaluation.page import in_line, interval, render
+from evaluation.page import in_json, in_line, interval, render
 from evaluation.pair_table import as_markdown as pairs_as_markdown
 from evaluation.plots import distributions, heat_map, means_plot, standing_alone
 from evaluation.quick_check import LABEL
@@ -70,7 +69,7 @@ def write_report(
     kept = {key: facts[key] for key in ("settings", "runs", "quick", "ladders", "pairs", "human")}
     kept["preference"] = [asdict(found) for found in preference]
     with writing(folder / "report.json") as file:
-        json.dump(analysis | kept, file, ensure_ascii=False, indent=1)
+        file.write(in_json(analysis | kept))
     return analysis
 
 

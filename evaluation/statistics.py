@@ -26,7 +26,10 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Model `first` less model `second` over the openings both have. `effect_size` is Cohen's d of the paired differences."""
+    """Model `first` less model `second` over the openings both have. `effect_size` is Cohen's d of the paired differences.
+
+    NaN is what cannot be told, such as d of differences that are all the same.
+    """
 
     first: int
     second: int
@@ -66,7 +69,8 @@ def compare_models(
     """Compare columns of `values` (n, M), one a model, pair by pair over the openings that both have.
 
     The estimate is the mean over openings of the difference of the models' means at that opening. The test is the
-    two-sided sign-flip permutation test; `p_holm` is corrected over all the pairs given.
+    two-sided sign-flip permutation test; `p_holm` is corrected over all the pairs given that share two openings. NaN: what
+    cannot be told, as of pairs without a common opening.
     """
     values = np.asarray(values, float)
     if pairs is None:
@@ -77,9 +81,12 @@ def compare_models(
     differences = np.stack([means[:, i] - means[:, j] for i, j in pairs], axis=1)
     intervals = paired_intervals(differences, level, n_resamples, seed)
     p_values = sign_flip_test(differences, n_resamples, seed + 1)
+    # One opening or none can show nothing, so such a pair costs the others no correction.
+    tested, p_holm = intervals.clusters > 1, np.ones(len(pairs))
+    p_holm[tested] = holm(p_values[tested])
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = _nan_std(differences)
-        effects = np.where(spread > 0, intervals.mean / spread, 0.0)
+        effects = np.where(spread > 0, intervals.mean / spread, np.where(intervals.mean == 0, 0.0, np.nan))
     return [
         Comparison(i, j, *map(float, numbers), openings=int(n))
         for (i, j), *numbers, n in zip(
@@ -89,7 +96,7 @@ def compare_models(
             intervals.high,
             effects,
             p_values,
-            holm(p_values),
+            p_holm,
             intervals.clusters,
             strict=True,
         )

@@ -1,6 +1,5 @@
 """`python -m evaluation ladder`: which kinds of damage a score sees, and to which it is blind."""
 
-import json
 from pathlib import Path
 
 import click
@@ -16,7 +15,8 @@ from evaluation.completions import Completion
 from evaluation.corpus import read_texts
 from evaluation.damage import KINDS
 from evaluation.judging import judge_completions
-from evaluation.ladder import Rung, as_text, build_ladder, climb, judge_scores, quick_scores
+from evaluation.ladder import as_text, build_ladder, climb, judge_scores, quick_scores
+from evaluation.page import in_json
 from evaluation.panel import Panel, panel_options
 from evaluation.quick_check import LABEL, script_purity
 from evaluation.rubrics import RUBRICS
@@ -54,7 +54,7 @@ def ladder(
     panel: Panel | None,
     choice: Choice,
 ) -> None:
-    """Damage good stories on purpose and see whether the score falls: the judges', or without --provider the quick check's."""
+    """Damage good stories on purpose and see whether the score falls: the judges', or without --judge the quick check's."""
     if panel and not journal:
         raise UserError("Judges' answers are kept in a journal; name one with --journal.")
     language = as_language(language)
@@ -65,6 +65,8 @@ def ladder(
     damaged = build_ladder(good, other, language, count, seed, kinds or tuple(KINDS))
     if panel:
         ratings = judge_completions(damaged, panel, rubric, 1, journal)
+        if silent := sorted(set(panel.judges) - {rating.judge for rating in ratings}):
+            raise UserError(f"None of the answers of {', '.join(silent)} held a score; {journal} has them.")
         found = [_of_judge(judge, language, damaged, judge_scores(damaged, ratings, judge)) for judge in panel.judges]
     else:
         found = [{"judge": LABEL, "language": language.name, "rungs": climb(damaged, quick_scores(damaged))}]
@@ -75,7 +77,7 @@ def ladder(
         click.echo(f"{row['judge']}, {language.english_name}, {told} stories\n{as_text(row['rungs'])}")
     if out:
         with writing(out) as file:
-            json.dump(found, file, ensure_ascii=False, indent=1, default=Rung.as_dict)
+            file.write(in_json([row | {"rungs": [rung.as_dict() for rung in row["rungs"]]} for row in found]))
 
 
 def _of_judge(judge: str, language: Language, damaged: list[Completion], scores: dict[str, list[float]]) -> dict:

@@ -1,6 +1,5 @@
 """`python -m evaluation pairwise`: which of two models' stories is better, asked in both orders."""
 
-import json
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from backend.files import writing
 from backend.llm.journal import Journal
 from backend.llm.options import Choice
 from evaluation.completions import read_all
+from evaluation.page import in_json
 from evaluation.pair_table import as_markdown, table
 from evaluation.pairwise import ANSWER_TOKENS, pairs_of, questions, read_answer, verdicts
 from evaluation.panel import Panel, ask_panel, panel_options
@@ -52,7 +52,9 @@ def pairwise(
         said = {judge: verdicts(opened, asked, judge) for judge in panel.judges}
     models = {name for pair in pairs for name in pair.models}
     rows = table(pairs, said, preferences, read_writers(written_by, models))
+    if not rows:
+        raise UserError(f"None of the judges' answers said which story is better; {journal} has them.")
     click.echo(as_markdown(rows))
     if out:
         with writing(out) as file:
-            json.dump(rows, file, ensure_ascii=False, indent=1)
+            file.write(in_json(rows))

@@ -48,7 +48,7 @@ def run(
     panel: Panel | None,
     choice: Choice,
 ) -> None:
-    """Have the --model tell stories, the judges rate them, and a report written; without --provider, the quick check.
+    """Have the --model tell stories, the judges rate them, and a report written; without --judge, the quick check.
 
     What stands after -- goes to trainer/sample.py, such as: -- --temperature 0.7 --seed 1
     """

@@ -12,6 +12,7 @@ from backend.errors import UserError
 from evaluation.__main__ import evaluation
 from evaluation.analysis import MEAN_OF_FIVE, analyse
 from evaluation.human import corrected_means
+from evaluation.plots import heat_map
 from evaluation.ratings import Rating, read_ratings, write_ratings
 from evaluation.rubrics import CRITERIA
 from evaluation.votes import voted_stories
@@ -90,6 +91,42 @@ def test_a_clear_difference_is_called_one_and_luck_is_not():
     pairs = {(c["first"], c["second"]): c for c in found["groups"][0]["comparisons"]}
     assert pairs["strong", "weak"]["p_holm"] < 0.01 and pairs["strong", "weak"]["low"] > 2
     assert pairs["strong", "strong too"]["p_holm"] > 0.05
+
+
+def test_what_one_opening_cannot_tell_is_left_open_and_never_a_number(tmp_path):
+    write_ratings(tmp_path / "one.jsonl", [*rated("one", 5, openings=1), *rated("other", 7, openings=1), *rated("alone", 6, openings=40)[39:]])
+    assert invoke("report", tmp_path / "one.jsonl", "--out", tmp_path / "out").exit_code == 0
+    for name in ("report.html", "report.md"):
+        page = (tmp_path / "out" / name).read_text("utf-8")
+        assert not re.search(r"\bnan\b", page, re.IGNORECASE), name
+        assert "(no interval)" in page, name
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    (group,) = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"), parse_constant=refuse)["groups"]
+    assert group["models"][0]["means"]["overall"][1:] == [None, None]
+
+
+def test_models_that_a_judge_never_tells_apart_make_a_report(tmp_path):
+    same = [replace(r, scores=dict.fromkeys(CRITERIA, 7.0)) for name in "abcd" for r in rated(name, 7)]
+    found = analyse([*same, *rated("e", 5)], n_bootstrap=500)["groups"][0]
+    assert found["power"] == {}
+    assert next(c for c in found["comparisons"] if (c["first"], c["second"]) == ("a", "b"))["effect_size"] == 0
+
+
+def test_repeats_of_one_story_are_no_two_stories_of_an_opening():
+    ratings = [replace(r, completion="शब्द " * int(10 * r.scores["overall"])) for r in rated("model", 6, openings=40)]
+    again = [replace(r, repeat=1) for r in ratings]
+    once, twice = (analyse(some, n_bootstrap=200)["groups"][0]["models"][0]["length_bias"] for some in (ratings, ratings + again))
+    assert once == twice == pytest.approx(1.0)
+
+
+def test_the_heat_map_shows_all_models_of_a_size():
+    """Two models of one size differ in their heads: neither may hide the other."""
+    found = {"means": {"overall": [4.0, 4, 4]}, "configuration": {"layers": 2, "heads": 2, "hidden": 64}}
+    other = {"means": {"overall": [8.0, 8, 8]}, "configuration": {"layers": 2, "heads": 8, "hidden": 64}}
+    assert ">6.00<" in heat_map([found, other])
 
 
 def test_two_ratings_in_one_place_are_refused(runs):

@@ -68,6 +68,19 @@ def test_only_openings_that_both_models_have_are_compared():
     assert found.openings == 3 and found.difference == pytest.approx(1.0)
 
 
+def test_models_without_common_openings_cost_the_others_no_correction():
+    grades = np.full((40, 3), np.nan)
+    grades[:30, 0], grades[:30, 1], grades[30:, 2] = 6 + np.arange(30) % 3, 5, 7
+    alone, *untold = compare_models(grades, np.arange(40), n_resamples=2000)
+    assert alone.p_holm == alone.p_value < 0.01
+    assert all(pair.openings == 0 and np.isnan(pair.difference) and pair.p_holm == 1 for pair in untold)
+
+
+def test_d_of_differences_that_never_vary_is_left_open():
+    (found,) = compare_models(np.array([[6.0, 5.0]] * 10), np.arange(10), n_resamples=500)
+    assert found.difference == 1 and np.isnan(found.effect_size)
+
+
 def test_same_seed_same_numbers():
     grades = judge(5, 20, 3, 2, np.random.default_rng(4)).reshape(-1, 2)
     first, second = (mean_intervals(grades, np.repeat(np.arange(20), 3), n_bootstrap=500, seed=7) for _ in range(2))
