@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from backend.slm.cores import CORES
 from backend.slm.sampling import EXTRA_TOKENS, Sampling
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,8 @@ class Pipeline:
         """`settings` are those of `Worker`."""
         self.slots, self._leave, self._lost, self._context = slots, leave, lost, context
         self._settings = {"path": str(path), "slots": slots, "threads": threads, "context": context} | settings
+        self._threads = threads
+        self._cores: list[int] | None = None  # that it computes on, while there is something to compute
         self._numbers = itertools.count(1)
         self._active: dict[int, object] = {}
         self._guard, self._closed = threading.Lock(), False
@@ -65,8 +68,10 @@ class Pipeline:
         with self._guard:
             request.number = next(self._numbers)
             self._active[request.number] = request
+            if self._cores is None:
+                self._cores = CORES.take(self._threads)
             config = _config(request, self._context)
-            self._send({"begin": request.number, "ids": request.ids, "config": config})
+            self._send({"begin": request.number, "ids": request.ids, "config": config, "cores": self._cores})
 
     def cancel(self, request) -> None:
         """Free a request's slot at the next step."""
@@ -107,16 +112,26 @@ class Pipeline:
                         request.deliver(ids)
                 error = RuntimeError(message["error"]) if "error" in message else None
                 for number in message["ended"]:
-                    self._end(self._active.pop(number), error)
+                    with self._guard:
+                        request = self._active.pop(number)
+                        if not self._active:
+                            self._rest()
+                    self._end(request, error)
         self.ready.clear()
         code = process.wait()
         error = None if self._closed else RuntimeError(f"The engine's process ended (exit code {code}); ask again.")
         with self._guard:
             left, self._active = list(self._active.values()), {}
+            self._rest()
         for request in left:
             self._end(request, error)
         if error:
             self._lost(error)
+
+    def _rest(self) -> None:
+        if self._cores is not None:
+            CORES.give_back(self._cores)
+            self._cores = None
 
     def _end(self, request, error: Exception | None) -> None:
         self._leave(request)

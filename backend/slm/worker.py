@@ -2,9 +2,9 @@
 
 OpenVINO GenAI holds Python's lock throughout a step. Here that stops nobody; in the app's process it would stop every page.
 
-Lines of JSON come by stdin: the settings, then `{"begin": number, "ids": [...], "config": {...}}` and `{"cancel": number}`.
-Lines go out by stdout: `{"ready": true}`, then `{"told": [[number, ids], ...], "ended": [number, ...]}`. It ends with its
-stdin.
+Lines of JSON come by stdin: the settings, then `{"begin": number, "ids": [...], "config": {...}, "cores": [...]}` and
+`{"cancel": number}`. Lines go out by stdout: `{"ready": true}`, then `{"told": [[number, ids], ...], "ended": [number, ...]}`.
+It ends with its stdin.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ import time
 import numpy as np
 import openvino
 import openvino_genai
+
+from backend.slm.cores import stay_on
 
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
 _FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
@@ -55,6 +57,7 @@ class Worker:
         self._young: dict[int, int] = {}  # those of whom less than a first word is told, with the tokens that are
         self._scoring: set[int] = set()
         self._told_at = 0.0
+        self._cores: list[int] = []
         self._companions: list[openvino_genai.GenerationHandle] = []
 
     @property
@@ -62,8 +65,11 @@ class Worker:
         """Whether there is nothing to step."""
         return not self._active
 
-    def begin(self, number: int, ids: list[int], config: dict) -> None:
-        """Tell a request from the next step on. Raises RuntimeError for what the pipeline does not take."""
+    def begin(self, number: int, ids: list[int], config: dict, cores: list[int]) -> None:
+        """Tell a request from the next step on, on these cores. Raises RuntimeError for what the pipeline does not take."""
+        if cores != self._cores:
+            stay_on(cores)
+            self._cores = cores
         self._active[number], self._young[number] = self._add(ids, config), 0
         if config.get("echo"):
             self._scoring.add(number)
@@ -202,7 +208,7 @@ def main() -> None:
                 worker.cancel(message["cancel"])
                 continue
             try:
-                worker.begin(message["begin"], message["ids"], message["config"])
+                worker.begin(message["begin"], message["ids"], message["config"], message["cores"])
             except RuntimeError as error:
                 outbox.send({"told": [], "ended": [message["begin"]], "error": str(error)})
         if not worker.idle:
