@@ -13,7 +13,7 @@ import yaml
 from backend.languages import language_names, load_language
 from backend.llm.journal import JournalView
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 _KIND = ("language", "complexity", "provider", "model")
 _INLINE = re.compile(r"([\\`*_\[\]|~$])")
 _AT_THE_START = re.compile(r"^(\s*)([#>+\-=]|\d+(?=[.)]))", re.MULTILINE)
@@ -69,7 +69,7 @@ def _front_matter(exported: Exported, schema: pyarrow.Schema, suffix: str) -> li
         "license": "other",
         "task_categories": ["text-generation"],
         "tags": ["tinystories-regional", "synthetic"],
-        "size_categories": [next((size for bound, size in _SIZES if total < bound), "n>10M")],
+        "size_categories": [next((size for bound, size in _SIZES if total < bound), "100M<n<1B")],
         "configs": [
             {
                 "config_name": "default",

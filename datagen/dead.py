@@ -31,7 +31,7 @@ def retry(journal: Path, reasons: tuple[str, ...]) -> None:
         _check(opened, reasons)
     with Journal.create_or_open(journal) as opened:
         count = opened.retry(reasons)
-    click.echo(f"{count} dead letters of {journal} are pending again.")
+    click.echo(f"{count} dead letters of {journal} are pending again; the command that made it asks for them.")
 
 
 def _check(journal: JournalView, reasons: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from backend.errors import UserError
 from backend.languages import load_language
 from backend.llm.engine import Item
-from backend.llm.journal import PENDING, Journal
+from backend.llm.journal import PENDING, Journal, JournalView
 from datagen.prompts import Prompt, Prompts
 from datagen.templates import template_text
 from datagen.words import load_words
@@ -89,12 +89,26 @@ def record_of(prompt: Prompt) -> dict:
     }
 
 
-def prompts_planned(journal: Journal) -> int:
+def prompts_planned(journal: JournalView) -> int:
     """How many prompts the journal is meant to hold in all."""
     return sum(plan["prompts"] for plan in journal.meta("plans", {}).values())
 
 
-def prompts_left(journal: Journal) -> int:
-    """How many of them have not ended."""
+def ended(journal: JournalView) -> int:
+    """How many prompts of any plan have a story or were given up."""
     tallies = journal.tallies()
-    return max(0, prompts_planned(journal) - int(tallies.get("accepted", 0) + tallies.get("dead", 0)))
+    return int(tallies.get("accepted", 0) + tallies.get("dead", 0))
+
+
+def prompts_left(plan: Plan, journal: Journal) -> int:
+    """How many prompts of a plan have not ended."""
+    plans, wanted = journal.meta("plans", {}), len(plan.indices())
+    if set(plans) == {plan.name} and plans[plan.name]["count"] == plan.count:
+        return max(0, wanted - ended(journal))
+    prefix = f"{plan.language}-{plan.complexity}-{plan.seed}-"
+    (done,) = journal.connection.execute(
+        "SELECT count(*) FROM (SELECT substr(id, ?) AS number FROM items WHERE id GLOB ? AND state <> 'pending')"
+        " WHERE number NOT GLOB '*[^0-9]*' AND CAST(number AS INTEGER) < ? AND CAST(number AS INTEGER) % ? = ?",
+        (len(prefix) + 1, f"{prefix}*", plan.count, plan.shards, plan.shard),
+    ).fetchone()
+    return wanted - done

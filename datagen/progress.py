@@ -38,7 +38,7 @@ def progress(journal: JournalView) -> dict:
 def _of_the_run(journal: JournalView, pending: int) -> dict:
     """What is known of a run that goes on; a rate of None and no time left before anything has ended."""
     now, run = time.time(), journal.meta("run", {})
-    count, first = journal.ended_since(now - _WINDOW)
+    count, first = journal.ended_between(now - _WINDOW, now)  # a clock that was put back leaves ends in the future
     rate = count / max(1.0, now - first) if count else None
     told = {"per_minute": round(60 * rate, 1) if rate else None, "seconds_left": round(pending / rate) if rate else None}
     if run.get("running"):  # a model in this process keeps no such note

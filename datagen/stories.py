@@ -14,7 +14,7 @@ from backend.llm.prices import price_of
 from datagen.checks import MAX_WORDS, MIN_WORDS, StoryReader
 from datagen.cleaning import STORY_FORMAT
 from datagen.cluster import Remembering, on_a_cluster
-from datagen.plan import Plan, enter_plan, items_of, prompts_left
+from datagen.plan import Plan, ended, enter_plan, items_of, prompts_left
 from datagen.prompts import Prompts
 from datagen.tell import parse_shard
 from datagen.templates import COMPLEXITIES, words_asked
@@ -52,16 +52,19 @@ def stories(
     with Journal.create_or_open(path) as journal:
         enter_plan(plan, journal)
         journal.set_meta("checks", reader.options)
+        left = prompts_left(plan, journal)
         if choice.provider not in STORYTELLER:
             price = price_of(choice.model or "", settings.prices)
-            confirm(estimate(items_of(plan, journal), prompts_left(journal), expected_tokens(language, complexity), price), choice)
+            confirm(estimate(items_of(plan, journal), left, expected_tokens(language, complexity), price), choice)
         outcome = answer_all(
-            items_of(plan, journal), providers, journal, reader, settings, total=len(plan.indices()), unit="stories"
+            items_of(plan, journal), providers, journal, reader, settings, total=ended(journal) + left, unit="stories"
         )
         cost = journal.tallies().get("cost", 0.0)
     click.echo(
         f"{outcome.accepted} stories accepted, {outcome.dead} dead letters, in {path}" + (f"; ${cost:.4f} in all." if cost else ".")
     )
+    if outcome.dead:
+        click.echo(f"`python -m datagen dead {path}` says why; `retry` lets the same command ask for them again.")
 
 
 def expected_tokens(language: str, complexity: str) -> float:

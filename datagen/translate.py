@@ -16,6 +16,7 @@ from backend.llm.journal import Journal
 from backend.llm.options import Choice, confirm, make_providers, provider_options
 from backend.llm.prices import price_of
 from datagen.cluster import Remembering, on_a_cluster
+from datagen.plan import ended
 from datagen.tell import parse_shard
 from datagen.translate_reader import LONGEST, SHORTEST, TRANSLATION_FORMAT, TranslationReader, question, record_of
 from datagen.translate_source import Source
@@ -23,6 +24,7 @@ from datagen.translate_source import Source
 SEQ2SEQ = {"seq2seq": "datagen.translate_model:Seq2SeqProvider"}
 _MAX_TOKENS = 4000
 _SAMPLE = 200
+_WEIGHTS = ("int8", "int8_float16", "float16", "float32")
 _NAMES = {"revision": "state of the source's files", "column": "column", "from": "source language", "to": "target language"}
 
 
@@ -41,8 +43,8 @@ _NAMES = {"revision": "state of the source's files", "column": "column", "from":
 @click.option("--reject", multiple=True, metavar="CHECK", help="a check that shall reject")
 @click.option("--allow", multiple=True, metavar="CHECK", help="a check that shall only be noted")
 @click.option("--beams", default=4, show_default=True, type=click.IntRange(min=1), help="of a seq2seq model")
-@click.option("--weights", default="int8", show_default=True, help="likewise: int8, int8_float16, float16, float32")
-@click.option("--device", default="auto", show_default=True, help="likewise: cpu, cuda")
+@click.option("--weights", default="int8", show_default=True, type=click.Choice(_WEIGHTS), help="likewise")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(("auto", "cpu", "cuda")), help="likewise")
 @provider_options(SEQ2SEQ)
 def translate(
     dataset: str, column: str, id_column: str | None, split: str | None, source: str, target: str, shard: str, path: Path,
@@ -72,7 +74,8 @@ def translate(
         total = rows.count(*part)
         _plan(journal, f"{source}-{target} {shard}", total)
         if not local:
-            left = max(0, total - sum(int(journal.tallies().get(name, 0)) for name in ("accepted", "dead")))
+            alone = len(journal.meta("plans")) == 1  # else what has ended may be another shard's
+            left = max(0, total - ended(journal)) if alone else total
             price = price_of(choice.model or "", settings.prices)
             confirm(estimate(_items(rows, part, languages, ask), left, _expected_tokens(rows, languages[1]), price), choice)
         items = _Counted(_items(rows, part, languages, ask))

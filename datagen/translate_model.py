@@ -17,7 +17,6 @@ from backend.slm.conversion import cache_folder
 from datagen.translate_codes import check_pair, language_token, stands_before_text
 from datagen.translate_sentences import sentences
 
-WEIGHTS = ("int8", "int8_float16", "float16", "float32")
 _FILES = ("*.bin", "*.spm", "*.txt")  # of models that are not kept as safetensors
 _BATCH_TOKENS = 2048
 

@@ -37,6 +37,11 @@ class Purse:
         self.dollars += cost
         self.tokens += used
 
-    def told(self) -> str:
-        """What is spent, in words."""
-        return f"${self.dollars:.4f} and {int(self.tokens):,} tokens are spent"
+    def told(self, dollars: float, tokens: float) -> str:
+        """What is spent of each bound, and what one more call may take, in words."""
+        limit, parts = self._budget, []
+        if limit.dollars is not None:
+            parts.append(f"${self.dollars:.4f} of ${limit.dollars:.4f}, and one more call may take ${dollars:.4f}")
+        if limit.tokens is not None:
+            parts.append(f"{int(self.tokens):,} of {limit.tokens:,} tokens, and one more call may take {int(tokens):,}")
+        return "; ".join(parts)

@@ -115,7 +115,8 @@ class Calls:
                 await self._sleep(min(seconds for seconds in waits if seconds is not None))
             elif not self._purse.can_take(ticket.most_dollars, ticket.most_tokens):
                 if not self._tasks:
-                    self._stop(f"The budget is spent: {self._purse.told()}. Raise it and give the same command to go on.")
+                    told = self._purse.told(ticket.most_dollars, ticket.most_tokens)
+                    self._stop(f"The budget is spent: {told}. Raise it, and the same command goes on.")
                 await self._sleep(None)
             else:
                 self._begin(lane, self._backlog.take(), ticket, now)
@@ -208,7 +209,10 @@ class Calls:
         attempt = Attempt(lane.provider.endpoint, seconds, error.reason, str(error))
         counts = True
         if isinstance(error, Transient):
+            was_dead = lane.is_dead
             lane.failed(now, str(error), error.retry_after)
+            if lane.is_dead and not was_dead:
+                self._bar.say(f"{lane.provider.endpoint} seems to be dead and is tried by single calls; the last one said: {error}.")
             counts = not lane.is_dead  # an outage must not use up the attempts of those who wait it out
         work.tries += counts
         work.faults += 1
@@ -259,7 +263,7 @@ class Calls:
         """No more calls to an endpoint that answers nobody; without any other for its items the run stops."""
         if lane in self._lanes:
             if self._lanes_for(item) == [lane]:
-                self._stop(f"{error}; mend that, and the same command goes on.")
+                self._stop(f"{str(error).rstrip('. ')}; {error.advice}, and the same command goes on.")
                 return
             self._lanes.remove(lane)
             self._bar.say(f"Going on without {lane.provider.endpoint}: {error}")

@@ -12,6 +12,8 @@ from yarl import URL
 
 from backend.llm.provider import Timeouts, Transient
 
+MOST_BYTES = 4 << 20  # of an answer: hundreds of times what a story takes
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -44,8 +46,8 @@ class HttpTransport:
         if self._session is None:
             self._session = self._new_session()
         try:
-            async with self._session.post(self._url, data=orjson.dumps(body)) as response:
-                return Reply(response.status, response.headers, await response.read())
+            async with self._session.post(self._url, data=orjson.dumps(body), allow_redirects=False) as response:
+                return Reply(response.status, response.headers, await _content(response))
         except TimeoutError as error:
             raise Transient(str(error) or f"no whole answer in {self._timeout.total:g} s", "timed out") from None
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
@@ -73,6 +75,17 @@ def proxy_for(parts: urllib.parse.SplitResult) -> str | None:
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises Transient when it has no end in sight."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise Transient(f"an answer of more than {MOST_BYTES >> 20} MB", "unreadable answer")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _allow_many_files() -> None:

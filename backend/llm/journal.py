@@ -18,6 +18,8 @@ from backend.llm.journal_entry import ACCEPTED, DEAD, PENDING, Attempt, Entry, K
 from backend.llm.journal_file import lock_of, open_to_write, unreadable
 from backend.llm.journal_view import JournalView
 
+_LOOK = 0.3  # seconds: whoever asks whether a journal is being written holds its lock for a moment
+
 __all__ = ["ACCEPTED", "DEAD", "PENDING", "Attempt", "Entry", "Journal", "JournalView", "Known"]
 
 
@@ -38,7 +40,7 @@ class Journal(JournalView):
         lock = lock_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            lock.acquire(timeout=_LOOK, poll_interval=0.05, blocking=True)
         except filelock.Timeout:
             raise UserError(
                 f"{path} is being written by another process; wait for it, stop it, or give this run a --journal of its own."

@@ -65,9 +65,9 @@ class JournalView:
         """Running sums: `accepted`, `dead`, `attempts`, tokens, `cost`, `dead: REASON`, `rejected: REASON`."""
         return dict(self.connection.execute("SELECT name, value FROM tallies"))
 
-    def ended_since(self, moment: float) -> tuple[int, float | None]:
-        """How many items have ended since a Unix time, and when the first of these did."""
-        return self.connection.execute("SELECT count(*), min(ended_at) FROM items WHERE ended_at >= ?", (moment,)).fetchone()
+    def ended_between(self, start: float, end: float) -> tuple[int, float | None]:
+        """How many items have ended between two Unix times, and when the first of these did."""
+        return self.connection.execute("SELECT count(*), min(ended_at) FROM items WHERE ended_at BETWEEN ? AND ?", (start, end)).fetchone()
 
     def accepted(self, columns: str = "*") -> Iterator[tuple]:
         """Rows of the accepted items in the order of their arrival, a few at a time in memory."""

@@ -103,7 +103,9 @@ class Lane:
         if now >= self._paused_until:  # later answers of calls that left before the pause are the same 429
             self._pauses += 1
             self.concurrency.back_off(0.75)
-        wait = min(_LONGEST_PAUSE, 2.0 ** min(self._pauses, 10) / 2) if retry_after is None else retry_after
+        longer = min(_LONGEST_PAUSE, 2.0 ** min(self._pauses, 10) / 2)
+        # An endpoint that says "at once" again and again, and answers nothing, is not to be asked for ever without a breath.
+        wait = longer if retry_after is None else max(retry_after, longer / 32)
         self._paused_until = max(self._paused_until, now + _jittered(wait))
 
     def failed(self, now: float, message: str, retry_after: float | None) -> None:

@@ -49,6 +49,6 @@ class OfficialTransport:
             limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
             self._client = openai.AsyncOpenAI(
                 api_key="none", base_url=self._url, max_retries=0, timeout=timeout, default_headers=self._headers,
-                http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
+                http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
             )  # fmt: skip
         return self._client

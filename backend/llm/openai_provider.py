@@ -1,6 +1,7 @@
 """Any endpoint that speaks OpenAI's chat completions."""
 
 import itertools
+import math
 import os
 import urllib.parse
 from collections.abc import Callable
@@ -18,6 +19,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _DECLINED = {"status 400", "status 415", "status 422"}
 _PERHAPS_DECLINED = {"status 500", "status 501"}
+_STATUS_OF = {"rate_limit_exceeded": 429, "insufficient_quota": 402, "invalid_api_key": 401}  # of codes that are words
+_MOST_TOKENS = 1 << 40  # that any usage is believed to be
 
 
 def make(choice, transport: Callable = HttpTransport) -> list["OpenAIProvider"]:
@@ -61,6 +64,7 @@ class OpenAIProvider:
         if not self._key and urllib.parse.urlsplit(self._url).hostname == "api.openai.com":
             raise UserError(f"{self.endpoint} needs a key; put it into the environment variable OPENAI_API_KEY.")
         self._headers = headers or {}
+        self._visits = api_key is not None  # the key is a visitor's, who knows of no environment
         sent = {"User-Agent": "tinystories-regional", **({"Authorization": f"Bearer {self._key}"} if self._key else {}), **self._headers}
         self._transport = transport(_completions_url(self._url), sent, timeouts or Timeouts())
         self._rung, self._proven, self._strikes = 0, False, 0  # how plain a response format must be, and whether it worked
@@ -128,13 +132,15 @@ class OpenAIProvider:
 
     def _completion(self, reply: Reply) -> Completion:
         try:
-            streamed = self.stream and not reply.content.startswith(b"{")  # some servers know no streams
+            # Some servers know no streams, others nothing else.
+            may_stream = self.stream or "event-stream" in reply.headers.get("content-type", "")
+            streamed = may_stream and not reply.content.lstrip().startswith(b"{")
             answer = whole_of(reply.content) if streamed else orjson.loads(reply.content)
-            if isinstance(answer, dict) and answer.get("error"):  # in the midst of a stream, or with a status that says all is well
-                raise Transient(self._clean(f"{self.endpoint}: {_message(answer['error'])}"), "server error")
+            if isinstance(answer, dict) and answer.get("error"):
+                raise self._told_within(reply, answer["error"])
             choice = answer["choices"][0]
             message, finish, usage = choice["message"], choice.get("finish_reason"), answer.get("usage")
-            text, refusal = message.get("content") or "", message.get("refusal")
+            text, refusal = _text(message.get("content")), message.get("refusal")
         except (ValueError, LookupError, TypeError, AttributeError):
             kind = reply.headers.get("content-type", "no content type")
             raise Transient(f"{self.endpoint} answered with no completion ({kind})", "unreadable answer") from None
@@ -146,20 +152,36 @@ class OpenAIProvider:
             raise Refused(self._clean(str(refusal))[:500], "refused")
         usage = usage if isinstance(usage, dict) else {}
         return Completion(
-            str(text), _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _money(usage.get("cost")),
-            finish or "", allowance(reply.headers),
+            text, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _money(usage.get("cost")),
+            str(finish or ""), allowance(reply.headers),
         )  # fmt: skip
+
+    def _told_within(self, reply: Reply, error) -> ProviderError:
+        """An error in an answer, or in the midst of a stream, whose status says that all is well."""
+        error = error if isinstance(error, dict) else {"message": str(error)}
+        code = str(error.get("code"))
+        status = _STATUS_OF.get(code) or (int(code) if code.isdecimal() and len(code) == 3 else 0)
+        if 400 <= status < 600:
+            return self._typed(replace(reply, status=status), error)
+        return Transient(self._clean(f"{self.endpoint}: {_message(error)}"), "server error")
 
     def _typed(self, reply: Reply, error: dict) -> ProviderError:
         status, headers = reply.status, reply.headers
         message = self._clean(f"{self.endpoint} answered {status}: {_message(error)}")
         code = str(error.get("code") or "")
         if code in _NO_MONEY or status == 402:
-            return Fatal(message, "no money")
+            return Fatal(message, "no money", "pay in, or raise the limit of your account")
         if status == 429:
             return RateLimited(message, retry_after(headers), allowance(headers))
-        if status in (401, 403, 404):
-            return Fatal(message, "not allowed" if status != 404 else "not found")
+        if status in (401, 403):
+            return Fatal(message, "not allowed", self._about_the_key())
+        if status == 404:
+            return Fatal(message, "not found", "check --model and --base-url")
+        if 300 <= status < 400:
+            # Not followed: the key and the text would go where nobody has sent them.
+            place = urllib.parse.urljoin(self._url.rstrip("/") + "/chat/completions", headers.get("location", ""))
+            moved = f"{self.endpoint} answered {status}: it has moved to {_shown(place).removesuffix('/chat/completions')}"
+            return Fatal(self._clean(moved), "moved", "give that as --base-url if you trust it")
         if code in ("content_filter", "content_policy_violation") or "content_filter" in message:
             return Refused(message, "content filter")
         if status in (408, 409, 425) or status >= 500:
@@ -167,6 +189,11 @@ class OpenAIProvider:
         if 400 <= status < 500:
             return Refused(message, f"status {status}")
         return Transient(message, f"status {status}")
+
+    def _about_the_key(self) -> str:
+        if self._visits or self._key or self._headers:
+            return "check your key"
+        return "put your key into the environment variable OPENAI_API_KEY"
 
     def _clean(self, message: str) -> str:
         """A message without keys: servers like to send them back."""
@@ -219,12 +246,19 @@ def _message(error) -> str:
     return str(error)[:500]
 
 
+def _text(content) -> str:
+    """The text of a message, which some models give in parts; their thoughts are none."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if part.get("type") in (None, "text", "output_text"))
+    return str(content or "")
+
+
 def _count(value) -> int | None:
-    return int(value) if isinstance(value, int | float) and value >= 0 else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < _MOST_TOKENS else None
 
 
 def _money(value) -> float | None:
-    return float(value) if isinstance(value, int | float) and value >= 0 else None
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
 def shown_url(url: str) -> str:
@@ -238,6 +272,14 @@ def shown_url(url: str) -> str:
         raise UserError(f"'{url}' is no base URL; one looks like http://127.0.0.1:8000/v1.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}".rstrip("/")
+
+
+def _shown(url: str) -> str:
+    """The same of a URL that an endpoint has named, which may be none."""
+    try:
+        return shown_url(url)
+    except UserError:
+        return "no address that can be read"
 
 
 def _completions_url(base: str) -> str:

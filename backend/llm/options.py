@@ -124,6 +124,8 @@ def make_providers(choice: Choice, more: dict[str, str] | None = None) -> LocalP
 def confirm(estimate: Estimate, choice: Choice) -> None:
     """Say what a run will take, and ask above the threshold. Raises UserError for a budget without a price, or a no."""
     click.echo(f"This run: {estimate}.", err=True)
+    if estimate.cost is None and choice.settings.budget.dollars is None:
+        click.echo(f"What '{choice.model}' costs is not counted: give --prices a file like backend/llm/prices.yaml, or bound the run by --max-tokens-total.", err=True)
     if estimate.cost is None and choice.settings.budget.dollars is not None:
         raise UserError(
             f"--max-cost needs a price for the model '{choice.model}', and none is known; add it to backend/llm/prices.yaml or give --prices."

@@ -65,10 +65,11 @@ class Refused(ProviderError):
 
 
 class Fatal(ProviderError):
-    """No prompt will be answered: a wrong key, an unknown model, an account without money."""
+    """No prompt will be answered: a wrong key, an unknown model, an account without money. `advice` says what to do."""
 
-    def __init__(self, message: str, reason: str = "fatal"):
+    def __init__(self, message: str, reason: str = "fatal", advice: str = "mend that"):
         super().__init__(message, reason)
+        self.advice = advice
 
 
 @dataclass(frozen=True)

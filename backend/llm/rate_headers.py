@@ -13,7 +13,10 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After`, which holds seconds or an HTTP date; None without either."""
+    """Seconds to wait by `retry-after-ms` or `Retry-After`, which holds seconds or an HTTP date; None without either.
+
+    A date is compared with the endpoint's own `Date` where it tells one, for the clocks may differ; else with `now`.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
@@ -21,10 +24,10 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     seconds = _number(text)
     if seconds is not None:
         return max(0.0, seconds)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now))
-    except (TypeError, ValueError, IndexError):
+    until, told = _date(text), _date(headers.get("date") or "")
+    if until is None:
         return None
+    return max(0.0, until - (told if told is not None else time.time() if now is None else now))
 
 
 def allowance(headers: Mapping[str, str]) -> Allowance | None:
@@ -62,6 +65,13 @@ def duration(text: str | None) -> float | None:
         return None
     days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
     return days * 86400 + hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 def _number(text: str | None) -> float | None:

@@ -5,7 +5,7 @@ import json
 from click.testing import CliRunner
 
 from backend.llm.journal import Journal
-from datagen.plan import Plan, enter_plan
+from datagen.plan import Plan, enter_plan, prompts_left
 from datagen.progress import status
 from tests.datagen.journals import told, write
 
@@ -42,3 +42,21 @@ def test_a_run_that_has_ended_nothing_yet_says_so_and_one_that_was_killed_is_non
         journal.note({"running": True, "at": 0.0, "under_way": 7, "endpoints": ENDPOINTS}, {})
         assert "time left: not known yet" in said(path)
     assert "running: no" in said(path) and "under way" not in said(path) and "per minute" not in said(path)
+
+
+def test_what_ended_before_the_clock_was_put_back_is_no_rate(tmp_path):
+    path = write(tmp_path / "a.sqlite", "english", told("english", 10))
+    with Journal.create_or_open(path) as journal:
+        journal.connection.execute("UPDATE items SET ended_at = ended_at + 3600")
+        assert json.loads(said(path, "--json"))["per_minute"] is None
+
+
+def test_what_is_left_is_counted_for_the_plan_that_is_asked_for(tmp_path):
+    path = write(tmp_path / "a.sqlite", "english", told("english", 10))
+    with Journal.create_or_open(path) as journal:
+        for plan, left in (
+            (Plan("english", "2+", 0, 10), 0), (Plan("english", "2+", 0, 30), 20), (Plan("english", "2+", 0, 4), 0),
+            (Plan("english", "2", 0, 7), 7), (Plan("english", "2+", 0, 30, 1, 3), 7),
+        ):  # fmt: skip
+            enter_plan(plan, journal)
+            assert prompts_left(plan, journal) == left

@@ -20,6 +20,7 @@ from backend.llm.rate_headers import allowance, duration, retry_after
         ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
         ({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT"}, 40),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:10 GMT"}, 0),
+        ({"retry-after": "Fri, 01 Jan 2100 00:01:40 GMT", "date": "Fri, 01 Jan 2100 00:01:00 GMT"}, 40),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
         ({}, None),
@@ -162,6 +163,17 @@ def test_a_429_pauses_the_lane_and_a_dead_endpoint_is_tried_by_one_call():
     lane.end()
     lane.answered(31.0, 1.0, 0.0, None)
     assert not lane.is_dead
+
+
+def test_an_endpoint_that_says_at_once_and_answers_nobody_is_asked_ever_more_rarely():
+    lane, now, asked = Lane(Endpoint(), Limits()), 0.0, 0
+    while now < 600:
+        now += max(lane.wait(now, 10), 0.001)
+        lane.begin(now, 10)
+        lane.end()
+        lane.rate_limited(now, retry_after=0.0)
+        asked += 1
+    assert asked < 700
 
 
 def test_prices_match_the_longest_name():
