@@ -104,6 +104,8 @@ def test_a_place_has_its_epithet_in_the_opening_alone(language):
     places = [row for row in lists.nouns if row.kind == "place" and "loc" in row]
     epithets = read_epithets(lists.language)["place"]
     said_where = {described(place, epithet, lists.language)["loc"] for place in places for epithet in epithets}
+    # A place of its own may be called so: "the secret garden" beside "garden" with the epithet "secret".
+    said_where -= {place["loc"] for place in places}
     told = CarryingTeller(language, plots=16, preludes=1.0, things=0.0, made_up=0.0, seed=10)
     in_openings = 0
     for story in islice(told.stories(), 60):
