@@ -76,13 +76,13 @@ class Batcher:
         with self._guard:
             if self._closed:
                 raise RuntimeError("The engine is closed.")
+            # The others only once they are of use: a model that one reader has tried takes up no more than it needs.
+            for pipeline in self._pipelines[: self.load + len(requests)]:
+                pipeline.start()
             for request in requests:
                 request.batcher = self
                 self._waiting.append(request)
                 request.ahead = len(self._waiting)
-            # The others only once they are of use: a model that one reader has tried takes up no more than it needs.
-            for pipeline in self._pipelines[: self.load]:
-                pipeline.start()
             self._share_out()
 
     def warm(self) -> None:
@@ -146,11 +146,10 @@ class Batcher:
         busy, self._waiting = Counter(self._places.values()), []
         for _, turn, _, request in turns:
             pipeline = self._roomiest(busy) if turn < self.max_of_one or not request.owner else None
-            if pipeline:
+            if pipeline and pipeline.take(request):
                 request.ahead = 0
                 busy[pipeline] += 1
                 self._places[request] = pipeline
-                pipeline.take(request)
             else:
                 self._waiting.append(request)
                 request.ahead = len(self._waiting)

@@ -28,7 +28,6 @@ def converted(folder: Path, weight_format: str = "int8") -> Path:
     config = read_config(folder)
     path = cache_folder() / "graphs" / _digest(folder, weight_format)
     if path.exists():
-        os.utime(path)
         return path
     import openvino
 

@@ -5,7 +5,7 @@ import os
 import queue
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +104,7 @@ class Engine:
         received: asyncio.Queue = asyncio.Queue()
 
         def deliver(ids: list[int] | None) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody reads any more
                 loop.call_soon_threadsafe(received.put_nowait, ids)
 
         with self._request(story, deliver, urgent=True) as request:
@@ -131,8 +131,7 @@ class Engine:
                 while coming and len(running) < _AT_ONCE:
                     index, (prompt, seed) = coming.popleft()
                     story = self.story(prompt, replace(sampling, seed=seed))
-                    ids = self.prompt_ids(prompt)
-                    request = Request(ids, story.sampling, lambda ids, i=index: received.put((i, ids)), urgent=False)
+                    request = self._asked(story, lambda ids, i=index: received.put((i, ids)), urgent=False)
                     running[index] = story, request
                     fresh.append(request)
                 self._batcher.submit(*fresh)
@@ -164,6 +163,8 @@ class Engine:
         pairs: list[tuple[int, float]] = []
         while (more := _received(received.get(), request)) is not None:
             pairs += more
+        if len(pairs) < len(ids):
+            raise RuntimeError("The engine was closed while it read.")
         return pairs[len(given) : len(ids)]  # without what was given, and without the token drawn at the end
 
     def prompt_ids(self, text: str) -> list[int]:
@@ -181,10 +182,15 @@ class Engine:
             raise TooLong(len(ids), self.context, 4 * self.context)
         return list(ids)
 
+    def _asked(self, story: Story, deliver, urgent: bool) -> Request:
+        ids = self.prompt_ids(story.opening) if story.ids is None else story.ids
+        story.room = self.context - len(ids)
+        story.request = Request(ids, story.sampling, deliver, urgent, owner=story.owner)
+        return story.request
+
     @contextmanager
     def _request(self, story: Story, deliver, urgent: bool) -> Iterator[Request]:
-        ids = self.prompt_ids(story.opening) if story.ids is None else story.ids
-        request = story.request = Request(ids, story.sampling, deliver, urgent, owner=story.owner)
+        request = self._asked(story, deliver, urgent)
         self._batcher.submit(request)
         try:
             yield request

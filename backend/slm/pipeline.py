@@ -63,15 +63,18 @@ class Pipeline:
             if process.poll() is not None and not self.ready.is_set():
                 raise RuntimeError(f"The engine's process did not start (exit code {process.returncode}).")
 
-    def take(self, request) -> None:
-        """Begin a request at the next step."""
+    def take(self, request) -> bool:
+        """Begin a request at the next step; False when its process has just ended."""
         with self._guard:
+            if not self.ready.is_set():
+                return False
             request.number = next(self._numbers)
             self._active[request.number] = request
             if self._cores is None:
                 self._cores = CORES.take(self._threads)
             config = _config(request, self._context)
             self._send({"begin": request.number, "ids": request.ids, "config": config, "cores": self._cores})
+            return True
 
     def cancel(self, request) -> None:
         """Free a request's slot at the next step."""
@@ -117,12 +120,12 @@ class Pipeline:
                         if not self._active:
                             self._rest()
                     self._end(request, error)
-        self.ready.clear()
-        code = process.wait()
-        error = None if self._closed else RuntimeError(f"The engine's process ended (exit code {code}); ask again.")
-        with self._guard:
+        with self._guard:  # so that nobody is taken whom this does not see
+            self.ready.clear()
             left, self._active = list(self._active.values()), {}
             self._rest()
+        code = process.wait()
+        error = None if self._closed else RuntimeError(f"The engine's process ended (exit code {code}); ask again.")
         for request in left:
             self._end(request, error)
         if error:

@@ -43,13 +43,6 @@ class Reader:
                 found += [_reading(row, token, top) for row, token in zip(logits, following, strict=False)]
         return found
 
-    def next_tokens(self, ids: Sequence[int], top: int = 10) -> list[tuple[int, float]]:
-        """The likeliest tokens after the ids, with their log probabilities."""
-        with self._guard:
-            for start in range(0, len(ids), _AT_ONCE):
-                logits = self._logits(ids[start : start + _AT_ONCE], start)
-        return _likeliest(_log_softmax(logits[-1]), top)
-
     @property
     def in_use(self) -> bool:
         """Whether it holds memory: it has been asked before."""

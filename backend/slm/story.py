@@ -9,7 +9,8 @@ from backend.slm.text import GraphemeStream, ends_sentence
 class Story:
     """Takes the ids that the model draws and gives out text.
 
-    It ends at eos; at max_tokens, or at the end of the sentence under way there; or when it is stopped.
+    It ends at eos; at max_tokens, or at the end of the sentence under way there; where the context is full; or when it is
+    stopped.
     """
 
     def __init__(self, opening: str, sampling: Sampling, token_bytes: list[bytes], eos_id: int, owner: str = ""):
@@ -17,6 +18,7 @@ class Story:
         self.ids: list[int] | None = None  # the prompt's, where it was given as ids
         self.request = None  # the engine's, once it has begun
         self.text, self.tokens, self.reason = "", 0, ""
+        self.room = sampling.max_tokens  # tokens that the model's context leaves for it, where those are fewer
         self.told: list[int] = []  # the ids of its tokens
         self._eos_id = eos_id
         self._stream = GraphemeStream(token_bytes)
@@ -35,7 +37,7 @@ class Story:
         """The text that these ids add; None says that the engine gives no more."""
         before = len(self.text)
         if ids is None:
-            self._end("length" if self.tokens >= self.sampling.max_tokens else "stopped")
+            self._end("length" if self.tokens >= min(self.room, self.sampling.max_tokens) else "stopped")
         elif self.tokens + len(ids) < self.sampling.max_tokens and self._eos_id not in ids:
             self.tokens += len(ids)
             self.told += ids

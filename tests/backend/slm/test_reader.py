@@ -26,7 +26,6 @@ def test_readings_are_the_probabilities_of_transformers(folders):
             assert reading.likeliest[0][0] == row.argmax()
             assert [score for _, score in reading.likeliest] == sorted((s for _, s in reading.likeliest), reverse=True)
             assert reading.rank == (row > row[reading.id]).sum() or abs(row - row[reading.id]).min() < 0.01
-        assert abs(engine.reader.next_tokens(ids, 3)[0][1] - expected[-1].max()) < 0.01
         engine.close()
 
 

@@ -97,8 +97,15 @@ def test_length_is_kept_but_a_sentence_may_end(engine):
 def test_an_opening_beyond_the_context_gets_a_clear_sentence(engine):
     with pytest.raises(UserError, match=r"shorten it to about [\d,]+ characters"):
         next(engine.stream("word " * 4000))
-    nearly = "A" * 400
-    assert engine.complete_many([nearly], replace(SHORT, max_tokens=400))[0].tokens <= 512
+
+
+def test_a_story_that_fills_the_context_is_said_to_be_cut_not_stopped(engine):
+    opening = "एक दिन " * 60
+    room = engine.context - len(engine.prompt_ids(opening))
+    assert room < 400
+    told = engine.complete_many([opening] * 4, replace(SHORT, max_tokens=400))
+    assert all(story.finished or (story.tokens, story.reason) == (room, "length") for story in told)
+    assert not all(story.finished for story in told)
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_p": 0}, {"max_tokens": 0}, {"seed": -1}, {"top_k": 1.5}, {"seed": "x"}])
