@@ -32,8 +32,10 @@ _SUSPECT = ("\\", "*", "#", "`", "<", ">", "&", "_", "---", "===")
 _INVISIBLE = re.compile(r"[\ufeff\u00ad\u200b\u2060\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ESCAPED_LETTER = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
-_EMPHASIS = re.compile(r"(\*{1,3}|(?<!\w)_{1,3})(?=\S)(.{1,1000}?)(?<=\S)\1(?!(?<=_)\w)")
+_BOLD = re.compile(r"(\*{1,3})(?=\S)([^*\n]+)(?<=\S)\1")
+_ITALIC = re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]+)(?<=\S)\1(?!\w)")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|[*•][ \t]+|>[ \t]?|[-=*_]{3,}[ \t]*$)", re.MULTILINE)
+_REPAIRED = 100_000  # characters, for the time of a repair grows faster than the text
 _HEADING = re.compile(r"(?:#{1,6}\s|\*\*[^*]+\*\*$|(?:title|शीर्षक|শিরোনাম)\b)", re.IGNORECASE)
 _SAYS_STORY = re.compile(r"here(?:'s| is)|sure|certainly|of course|story|कहानी|गोष्ट|कथा|গল্প|যেমন|यहाँ|येथे|এখানে", re.IGNORECASE)
 _FAREWELL = (
@@ -70,6 +72,8 @@ def _unwrap(text: str, finish_reason: str) -> str:
     # A closing quote at the very end closes the story, and only braces are lacking; else the rest of it is.
     if finish_reason == "length" or (end < start and not text.endswith('"')):
         raise Rejected("truncated", text[-80:])
+    if len(text) > _REPAIRED:
+        raise Rejected("not JSON", f"{len(text)} characters that are none")
     repaired = json_repair.loads(text[start:])
     if not isinstance(repaired, dict):
         raise Rejected("not JSON", text[:80])
@@ -98,11 +102,12 @@ def clean(story: str) -> str:
     if not plain or "  " in story:
         lines = [" ".join(line.split()) for line in lines]
     paragraphs = [part for line in lines if (part := line.strip())]
-    while len(paragraphs) > 1 and _is_preamble(paragraphs[0]):
-        del paragraphs[0]
-    while len(paragraphs) > 1 and len(paragraphs[-1]) < 300 and _is_farewell(paragraphs[-1]):
-        del paragraphs[-1]
-    return "\n\n".join(paragraphs)
+    first, last = 0, len(paragraphs)
+    while last - first > 1 and _is_preamble(paragraphs[first]):
+        first += 1
+    while last - first > 1 and len(paragraphs[last - 1]) < 300 and _is_farewell(paragraphs[last - 1]):
+        last -= 1
+    return "\n\n".join(paragraphs[first:last])
 
 
 def _without_markup(story: str) -> str:
@@ -119,7 +124,7 @@ def _without_markup(story: str) -> str:
     while len(lines) > 1 and (not lines[0].strip() or _HEADING.match(lines[0].strip())):
         del lines[0]
     story = _LINE_MARKS.sub("", "\n".join(lines))
-    return _EMPHASIS.sub(r"\2", story).replace("**", "").replace("`", "")
+    return _ITALIC.sub(r"\2", _BOLD.sub(r"\2", story)).replace("**", "").replace("`", "")
 
 
 def _is_preamble(paragraph: str) -> bool:

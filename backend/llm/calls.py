@@ -212,7 +212,7 @@ class Calls:
             was_dead = lane.is_dead
             lane.failed(now, str(error), error.retry_after)
             if lane.is_dead and not was_dead:
-                self._bar.say(f"{lane.provider.endpoint} seems to be dead and is tried by single calls; the last one said: {error}.")
+                self._bar.say(f"{str(error).rstrip('. ')}; after so many faults in a row single calls alone try this endpoint.")
             counts = not lane.is_dead  # an outage must not use up the attempts of those who wait it out
         work.tries += counts
         work.faults += 1

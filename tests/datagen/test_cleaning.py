@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from contextlib import suppress
 
 import pytest
 
@@ -105,3 +106,9 @@ def test_an_answer_without_a_story_is_named(answer, finish_reason, reason):
     with pytest.raises(Rejected) as raised:
         story_in(Completion(answer, finish_reason=finish_reason))
     assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize("row", ["_a ", "*a ", "** a", "`", "<a ", "story:\n", "note: x\n", "# \n", "{", '{"a":"', '{"story": "a "b" '])
+def test_an_answer_that_is_one_sign_again_and_again_is_read_like_any_other(row):
+    with suppress(Rejected):
+        story_in(Completion(row * (300_000 // len(row))))
