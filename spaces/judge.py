@@ -28,7 +28,8 @@ _MOST_JUDGED = 300  # stories of one batch for an endpoint
 _MOST_CHECKED = 5000
 _CHECKED_AT_ONCE = 50
 _SCORED = ":is(.label, .scores, .facts, .problem, progress)"  # what tells that scoring has begun
-_SHOW_SCORES, _SHOW_BATCH = into_view("score", "scores", _SCORED), into_view("score-all", "batch-result", ":is(.message, .facts, progress)")
+_SHOW_SCORES = into_view("score", "scores", _SCORED)
+_SHOW_PLAN, _SHOW_BATCH = into_view("upload", "batch-plan", ".message"), into_view("score-all", "batch-result", _SCORED)
 
 
 def build(desk: Desk) -> None:
@@ -112,38 +113,40 @@ class _Batch:
                 stop = gr.Button(words["stop"], variant="stop", size="sm", visible=False, elem_id="batch-stop")
                 save = gr.Button(words["save_scores"], size="sm", visible=False, elem_id="save-scores")
             desk.label("upload", upload), desk.label("stop", stop), desk.label("save_scores", save)
-            self.run, self.result = run, gr.HTML(elem_id="batch-result")
+            # Apart, so that what a next run would take never hides what the last one found.
+            self.plan, self.result = gr.HTML(elem_id="batch-plan"), gr.HTML(elem_id="batch-result")
             rows = gr.JSON(visible="hidden", value=[])
-        self.save, self.rows = save, rows
+        self.run, self.save, self.rows = run, save, rows
         self.asked = asked = [self.stories, answers.who, rubric, repeats, desk.page_language]
-        shown = [self.stories, run, self.result, save]
-        upload.upload(None, None, None, js=_SHOW_BATCH, **PRIVATE)
+        shown = [self.stories, run, self.plan, self.result, rows, save]
+        upload.upload(None, None, None, js=_SHOW_PLAN, **PRIVATE)
         upload.upload(self.on_upload, [upload, language, *asked[1:]], shown, **PRIVATE)
-        gr.on([answers.who.change, rubric.change, repeats.change], self.on_plan, asked, self.result, **PRIVATE)
+        gr.on([answers.who.change, rubric.change, repeats.change], self.on_plan, asked, self.plan, **PRIVATE)
         inputs = [self.stories, answers.who, answers.key, rubric, repeats, desk.page_language]
-        outputs = [self.result, rows, run, stop, save]
+        outputs = [self.result, rows, run, stop, save, self.plan]
         run.click(None, None, None, js=_SHOW_BATCH, **PRIVATE)
         run.click(self.on_run, inputs, outputs, concurrency_limit=None, trigger_mode="multiple", **PRIVATE)
         stop.click(self.on_stop, None, None, queue=False, **PRIVATE)
         save.click(None, rows, None, js=SAVE_SCORES, **PRIVATE)
 
     def on_upload(self, file, language, who, rubric, repeats, page):
-        """Outputs: stories, run, result, save."""
+        """Outputs: stories, run, plan, result, rows, save. A file that is none leaves the last one's scores where they are."""
         try:
             stories = uploaded(Path(file), language, labels(page))
         except UserError as error:
             # The file's name is told, not where the server keeps it.
             said = str(error).replace(str(Path(file).parent) + "/", "")
-            return [], gr.update(interactive=False), message_html(said, "problem"), gr.update(visible=False)
+            return [], gr.update(interactive=False), message_html(said, "problem"), *(gr.skip(),) * 3
         finally:
             Path(file).unlink(missing_ok=True)
-        return stories, gr.update(interactive=True), self.on_plan(stories, who, rubric, repeats, page), gr.update(visible=False)
+        plan = self.on_plan(stories, who, rubric, repeats, page)
+        return stories, gr.update(interactive=True), plan, "", [], gr.update(visible=False)
 
     def on_plan(self, stories, who, rubric, repeats, page):
         """What a run would take, before anything is asked."""
-        return message_html(self.plan(stories, who, rubric, repeats, labels(page))) if stories else gr.skip()
+        return message_html(self.needed(stories, who, rubric, repeats, labels(page))) if stories else gr.skip()
 
-    def plan(self, stories, who, rubric, repeats, words) -> str:
+    def needed(self, stories, who, rubric, repeats, words) -> str:
         """The same as a sentence."""
         offline = who == OFFLINE
         some = stories[: _MOST_CHECKED if offline else _MOST_JUDGED]
@@ -157,11 +160,11 @@ class _Batch:
         return f"{said} {left_out}".strip()
 
     async def on_run(self, request: gr.Request, stories, who, key, rubric, repeats, page):
-        """Outputs: result, rows, run, stop, save."""
+        """Outputs: result, rows, run, stop, save, plan."""
         words, visits = labels(page), self.desk.visits
         stopped, hidden, ready = visits.begin(request.session_hash), gr.update(visible=False), gr.update(interactive=True)
         try:
-            same, busy = (gr.skip(),) * 4, ([], gr.update(interactive=False), gr.update(visible=True), hidden)
+            same, busy = (gr.skip(),) * 5, ([], gr.update(interactive=False), gr.update(visible=True), hidden, "")
             if who == OFFLINE:
                 some, checks = stories[:_MOST_CHECKED], []
                 yield _progress(0, len(some), words), *busy
@@ -170,20 +173,26 @@ class _Batch:
                     yield _progress(len(checks), len(some), words), *same
                 table, rows = checked_many(some[: len(checks)], checks, words)
                 told = note_html(words["stopped"]) if len(checks) < len(some) else ""
-                yield table + told, rows, ready, hidden, gr.update(visible=bool(rows))
+                yield table + told, rows, ready, hidden, gr.update(visible=bool(rows)), same[0]
                 return
             provider, price = self.answers.provider(who, key, words), self.answers.price(who)
             asked = questions(stories[:_MOST_JUDGED], [provider.model], rubric, int(repeats))
             yield _progress(0, len(asked), words), *busy
-            state = Judging(len(asked))
-            async for state in judge_all(provider, asked, stopped):
-                yield _progress(state.done, state.asked, words), *same
+            state, failure = Judging(len(asked)), ""
+            try:
+                async for state in judge_all(provider, asked, stopped):
+                    yield _progress(state.done, state.asked, words), *same
+            except ProviderError as error:
+                if not state.ratings:
+                    raise
+                failure = failure_html(error, who, key, words)  # what has come until then is there, and may be paid for
             ratings = [priced(rating, price) for rating in state.ratings]
             table = await asyncio.to_thread(judged_many_html, ratings, words) if ratings else ""
             rows = [asdict(rating) for rating in ratings]
-            yield table + _spent(ratings, state, words) + _problems(state, words), rows, ready, hidden, gr.update(visible=bool(rows))
+            told = table + _spent(ratings, state, words) + _problems(state, words) + failure
+            yield told, rows, ready, hidden, gr.update(visible=bool(rows)), same[0]
         except (UserError, ProviderError) as error:
-            yield failure_html(error, who, key, words), [], ready, hidden, hidden
+            yield failure_html(error, who, key, words), [], ready, hidden, hidden, gr.skip()
         finally:
             visits.end(request.session_hash, stopped)
 
@@ -209,17 +218,17 @@ def _hand_over(desk: Desk, button: gr.Button, rows: gr.JSON, fields: list, batch
         if len(stories) < 2:
             one = stories[0] if stories else Completion("", "", "", desk.default_language)
             told = checked_html(check_each([one])[0], words) if stories and offline else message_html(words["judge_waiting"])
-            emptied = [], gr.update(interactive=False), "", gr.skip(), [], gr.update(visible=False)
-            return one.language, one.opening, one.completion.strip(), told, *emptied, gr.Tabs(selected=LABEL)
-        told, checked = words["handed"].format(count=len(stories)), []
+            return one.language, one.opening, one.completion.strip(), told, *(gr.skip(),) * 7, gr.Tabs(selected=LABEL)
+        plan, table, checked = "", "", []
         if offline:
-            told, checked = checked_many(stories, check_each(stories), words)
+            table, checked = checked_many(stories, check_each(stories), words)
         else:
-            told = message_html(f"{told} {batch.plan(stories, who, rubric, repeats, words)}")
-        shown = stories, gr.update(interactive=True), told, gr.update(open=True), checked, gr.update(visible=bool(checked))
+            told = words["handed"].format(count=len(stories))
+            plan = message_html(f"{told} {batch.needed(stories, who, rubric, repeats, words)}")
+        shown = stories, gr.update(interactive=True), plan, table, gr.update(open=True), checked, gr.update(visible=bool(checked))
         return stories[0].language, "", "", message_html(words["judge_waiting"]), *shown, gr.Tabs(selected=LABEL)
 
-    outputs = [*fields, batch.stories, batch.run, batch.result, batch.fold, batch.rows, batch.save, desk.tabs]
+    outputs = [*fields, batch.stories, batch.run, batch.plan, batch.result, batch.fold, batch.rows, batch.save, desk.tabs]
     button.click(None, rows, None, js=f"(rows) => (rows || []).length > 1 ? ({_SHOW_BATCH})() : ({_SHOW_SCORES})()", **PRIVATE)
     button.click(receive, [rows, *batch.asked[1:]], outputs, **PRIVATE)
 

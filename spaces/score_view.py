@@ -26,13 +26,11 @@ def judged_html(ratings: Sequence[Rating], words: dict) -> str:
         for criterion, (mean, low, high) in table.items()
     )
     head = f'<thead><tr><td></td><th scope="col">{words["mean"]}</th><th scope="col">{words["spread"]}</th></tr></thead>'
-    said = "".join(f"<li>{html.escape(rating.reason or rating.raw)[:1200]}</li>" for rating in ratings)
-    first = ratings[0]
-    judge = f"{first.judge} · {words['rubric_choices'][first.rubric]} · {words['judgements_made'].format(count=len(ratings))}"
+    said = "".join(f"<li>{html.escape((rating.reason or rating.raw)[:1200])}</li>" for rating in ratings)
     return (
-        f'<div class="scores"><div>{radar({first.judge: table}, names)}</div>'
+        f'<div class="scores"><div>{radar({ratings[0].judge: table}, names)}</div>'
         f'<div class="scroll"><table class="facts">{head}<tbody>{rows}</tbody></table></div></div>'
-        f'<p class="note">{html.escape(judge)}</p><details><summary>{words["judge_said"]}</summary><ol class="said">{said}</ol></details>'
+        f'<p class="note">{_asked(ratings, words)}</p><details><summary>{words["judge_said"]}</summary><ol class="said">{said}</ol></details>'
     )
 
 
@@ -85,7 +83,7 @@ def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
     names = words["criteria_choices"]
     note = words["interval_note"] if intervals else f"{words['mean']}; {words['spread']}"
     table = _table([*(names[criterion] for criterion in CRITERIA), words["judgements"]], rows)
-    return f'{table}<p class="note">{note}</p>{radar(shown, names)}'
+    return f'{table}<p class="note">{_asked(ratings, words)}<br>{note}</p>{radar(shown, names)}'
 
 
 def check_each(completions: Sequence[Completion]) -> list[QuickCheck]:
@@ -105,6 +103,13 @@ def checked_many(completions: Sequence[Completion], checks: Sequence[QuickCheck]
     }
     table = _table([words["stories"], *(words[f"check_{name}"] for name in CHECKS)], shares)
     return f'<p class="label">{words["quick"]}</p>{table}', rows
+
+
+def _asked(ratings: Sequence[Rating], words: dict) -> str:
+    """Who judged, by which rubric and how often: the page's choices may be others by now."""
+    first = ratings[0]
+    judge = f"{first.judge} · {words['rubric_choices'][first.rubric]} · {words['judgements_made'].format(count=len(ratings))}"
+    return html.escape(judge)
 
 
 def _by_model(rows: Sequence, key: Callable = attrgetter("model", "language")) -> dict[str, list]:

@@ -1,6 +1,7 @@
 """A large model's endpoint as far as the app needs one: it grades, tells, and remembers who asked with which key."""
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ KEY = "sk-visitor-4711"
 
 @dataclass
 class LlmServer:
-    """`keys` are those that came; `hold` keeps answers back until it is set."""
+    """`keys` are those that came; `hold` keeps answers back until it is set; after `most` prompts no key is let in."""
 
     base_url: str = ""
     keys: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    most: float = math.inf
     hold: threading.Event = field(default_factory=threading.Event)
 
 
@@ -35,7 +37,7 @@ def llm_server() -> Iterator[LlmServer]:
                 state.keys.append(self.headers.get("Authorization", "").removeprefix("Bearer "))
                 state.prompts.append(prompt)
                 number = len(state.prompts)
-            if state.keys[-1] != KEY:
+            if state.keys[-1] != KEY or number > state.most:
                 return self._send(401, {"error": {"message": f"Incorrect API key provided: {state.keys[-1]}"}})
             state.hold.wait(60)
             if "rate the story" in prompt:

@@ -1,6 +1,7 @@
 """A visitor has stories scored: offline, by an endpoint with a key of their own, one or many, from here and from other tabs."""
 
 import json
+import math
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_batch_is_planned_run_stopped_and_saved(page, llm, file, tmp_path):
     page.one("#batch button").click()
     page.wait(lambda: page.shown("#upload"))
     page.one("input[type=file]").send_keys(str(file))
-    page.wait(lambda: "24 calls" in page.one("#batch-result").text)
+    page.wait(lambda: "calls: 24" in page.one("#batch-plan").text)
     llm.hold.clear()
     page.one("#score-all").click()
     page.wait(lambda: page.shown("#batch-stop"))
@@ -96,6 +97,46 @@ def test_a_batch_is_planned_run_stopped_and_saved(page, llm, file, tmp_path):
     assert set(rows[0]["scores"]) == {"context awareness", "completeness", "grammar", "fluency", "creativity", "overall"}
 
 
+def test_scores_stay_and_say_by_which_rubric_they_are_whatever_is_chosen_next(page, llm, file, tmp_path):
+    choose_endpoint(page, llm, KEY)
+    page.set_slider("repeats", 1)
+    page.one("#batch button").click()
+    page.wait(lambda: page.shown("#upload"))
+    page.one("input[type=file]").send_keys(str(file))
+    page.wait(lambda: "calls: 8" in page.one("#batch-plan").text)
+    page.one("#score-all").click()
+    page.wait(lambda: page.shown("#save-scores"))
+    scores = page.one("#batch-result").text
+    assert f"grader · {WORDS['rubric_choices']['paper']} · judgements: 8" in scores
+    page.click("#rubric label", WORDS["rubric_choices"]["strict"])
+    page.set_slider("repeats", 2)
+    page.wait(lambda: "calls: 16" in page.one("#batch-plan").text)
+    assert page.one("#batch-result").text == scores
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text("no json\n")
+    page.one("input[type=file]").send_keys(str(wrong))
+    page.wait(lambda: page.one("#batch-plan .problem"))
+    assert page.one("#batch-result").text == scores and page.shown("#save-scores")
+    assert not page.one("#score-all").is_enabled()
+
+
+def test_a_key_that_ends_in_the_middle_takes_no_scores_along(page, llm, file):
+    choose_endpoint(page, llm, KEY)
+    page.one("#batch button").click()
+    page.wait(lambda: page.shown("#upload"))
+    page.one("input[type=file]").send_keys(str(file))
+    page.wait(lambda: "calls: 24" in page.one("#batch-plan").text)
+    llm.most = len(llm.prompts) + 12
+    try:
+        page.one("#score-all").click()
+        page.wait(lambda: page.all("#batch-result .problem"))
+    finally:
+        llm.most = math.inf
+    assert "401" in page.one("#batch-result .problem").text
+    assert page.all("#batch-result tbody tr")
+    assert page.shown("#save-scores")
+
+
 def test_more_stories_than_an_endpoint_is_asked_about_are_told_of_and_the_quick_check_takes_them_all(page, llm, tmp_path):
     rows = [{"opening": f"एक दिन {i}।", "completion": STORY, "model": "m", "language": "hindi", "index": 0} for i in range(301)]
     many = tmp_path / "many.jsonl"
@@ -104,9 +145,9 @@ def test_more_stories_than_an_endpoint_is_asked_about_are_told_of_and_the_quick_
     page.one("#batch button").click()
     page.wait(lambda: page.shown("#upload"))
     page.one("input[type=file]").send_keys(str(many))
-    page.wait(lambda: WORDS["first_only"].format(limit=300, count=301) in page.one("#batch-result").text)
+    page.wait(lambda: WORDS["first_only"].format(limit=300, count=301) in page.one("#batch-plan").text)
     page.choose("#judge-who", WORDS["judge_by_choices"]["offline"])
-    page.wait(lambda: WORDS["plan_quick"].format(stories=301) in page.one("#batch-result").text)
+    page.wait(lambda: WORDS["plan_quick"].format(stories=301) in page.one("#batch-plan").text)
     page.one("#score-all").click()
     page.wait(lambda: page.shown("#save-scores"))
     assert [cell.text for cell in page.all("#batch-result tbody td")][:2] == ["301", "100 %"]
@@ -119,7 +160,7 @@ def test_a_file_that_is_none_is_named_without_the_server_s_folders(page, tmp_pat
     page.one("#batch button").click()
     page.wait(lambda: page.shown("#upload"))
     page.one("input[type=file]").send_keys(str(wrong))
-    problem = page.wait(lambda: page.one("#batch-result .problem")).text
+    problem = page.wait(lambda: page.one("#batch-plan .problem")).text
     assert problem.startswith("wrong.jsonl:1")
 
 
