@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import UserError
@@ -118,6 +119,54 @@ def test_code_in_a_file_is_not_run(tokens, tmp_path):
     with pytest.raises(UserError, match="read safely"):
         convert(tmp_path / "bad.pt", str(tokens / "tokenizer"), tmp_path / "model")
     assert not (tmp_path / "harm").exists() and not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda state: [state.pop(name) for name in list(state) if ".h." in name], "it has 0 blocks"),
+        (lambda state: [state.pop(name) for name in list(state) if ".h.0." in name], "it has 1 blocks"),
+        (lambda state: state.pop("transformer.h.1.mlp.c_fc.weight"), r"it has no transformer\.h\.1\.mlp\.c_fc\.weight"),
+        (lambda state: state.update({"transformer.h.1.ln_2.bias": torch.zeros(3)}), r"ln_2\.bias is torch\.float32 of \(3,\), not float of \(32,\)"),
+        (lambda state: state.update({"transformer.wpe.weight": torch.zeros(24, 7)}), r"wpe\.weight is torch\.float32 of \(24, 7\)"),
+        (lambda state: state.update({"lm_head.weight": torch.zeros(VOCAB, HIDDEN, dtype=torch.int8)}), r"lm_head\.weight is torch\.int8"),
+        (lambda state: state.update({"transformer.wte.weight": torch.zeros(VOCAB)}), "of two dimensions"),
+        (lambda state: state.update({"transformer.h.0.moe.weight": torch.zeros(3)}), r"h\.0\.moe\.weight is none of its weights"),
+        (lambda state: state.update({7: torch.zeros(3)}), "7 is none of its weights"),
+    ],
+)
+def test_weights_that_are_not_those_of_one_gpt_are_named(damage, says, tokens, tmp_path):
+    state = nanogpt_state(bias=True)
+    damage(state)
+    with pytest.raises(UserError, match=rf"ckpt\.pt is no .*{says}"):
+        convert(write_pt(tmp_path / "ckpt.pt", state), str(tokens / "tokenizer"), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("arguments", [[1], {"n_head": "many"}, {"n_head": 5}, {"n_head": -4}])
+def test_arguments_that_tell_no_heads_ask_for_them(arguments, tokens, tmp_path):
+    with pytest.raises(UserError, match="--heads, a divisor of 32"):
+        convert(write_pt(tmp_path / "ckpt.pt", nanogpt_state(bias=True), model_args=arguments), str(tokens / "tokenizer"), tmp_path / "model")
+
+
+def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(tokens, tmp_path):
+    whole = write_pt(tmp_path / "whole.pt", nanogpt_state(bias=True))
+    cut = tmp_path / "cut.pt"
+    for content in (b"", b"some text\n", whole.read_bytes()[:5000]):
+        cut.write_bytes(content)
+        with pytest.raises(UserError, match=r"cut\.pt is no checkpoint that can be read safely: it is no whole file of torch\.save\.$"):
+            convert(cut, str(tokens / "tokenizer"), tmp_path / "model")
+    torch.save({"model": nanogpt_state(bias=True), "config": tmp_path}, cut)
+    with pytest.raises(UserError, match=r"it holds pathlib[\w.]*PosixPath, which is code and no weight\.$"):
+        convert(cut, str(tokens / "tokenizer"), tmp_path / "model")
+
+
+def test_files_of_old_pytorch_are_read_too(tokens, tmp_path):
+    state = nanogpt_state(bias=False)
+    torch.save({"model": state, "model_args": {"n_head": HEADS}}, tmp_path / "ckpt.pt", _use_new_zipfile_serialization=False)
+    folder = convert(tmp_path / "ckpt.pt", str(tokens / "tokenizer"), tmp_path / "model")
+    stored = load_file(folder / "model.safetensors")["transformer.h.1.mlp.c_fc.weight"]
+    assert torch.equal(stored, state["transformer.h.1.mlp.c_fc.weight"].T)
 
 
 @pytest.mark.parametrize("content", [{"model": {"a.weight": torch.zeros(2)}}, {"model": 3}, [1, 2]])
