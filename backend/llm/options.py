@@ -123,6 +123,9 @@ def make_providers(choice: Choice, more: dict[str, str] | None = None) -> LocalP
 
 def confirm(estimate: Estimate, choice: Choice) -> None:
     """Say what a run will take, and ask above the threshold. Raises UserError for a budget without a price, or a no."""
+    if not estimate.calls:
+        click.echo("Nothing is left to ask.", err=True)
+        return
     click.echo(f"This run: {estimate}.", err=True)
     if estimate.cost is None and choice.settings.budget.dollars is None:
         click.echo(f"What '{choice.model}' costs is not counted: give --prices a file like backend/llm/prices.yaml, or bound the run by --max-tokens-total.", err=True)
