@@ -55,6 +55,7 @@ def main(
     names = [peer for peer in peers or PEERS if "ONNX" not in peer or onnx]
     found: dict[tuple[str, int], dict[str, float]] = {}
     print(f"tokens a second{' of CPU time, one thread' if cpu else ''}, {tokens} new tokens")
+    print("in brackets: ms for one token each, which is what it takes to begin")
     print("model | users | " + " | ".join(names) + " | limit of the memory")
     with tempfile.TemporaryDirectory() as root:
         for model in models or MODELS:
@@ -65,7 +66,7 @@ def main(
                 able = [name for name in names if name in GPT2_PEERS or "GPT-2" not in model]
                 speeds = race(able, folder, threads, tokens, count, [onnx] if onnx else [], rounds)
                 found[model, count] = {name: each[clock] for name, each in speeds.items()}
-                cells = [f"{found[model, count][peer]:,.0f}" if peer in found[model, count] else "–" for peer in names]
+                cells = [f"{each[clock]:,.0f} ({1000 / each['beginnings']:.1f})" if (each := speeds.get(peer)) else "–" for peer in names]
                 limit = count * read_bandwidth(size, threads) / size
                 print(f"{model} | {count} | {' | '.join(cells)} | {limit:,.0f}", flush=True)
     _tell(found, "CPU s, one thread," if cpu else "s")
