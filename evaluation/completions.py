@@ -92,6 +92,8 @@ def read_rows(path: Path) -> list[dict]:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}:{number} is not JSON: {error.msg}.") from None
+            except RecursionError:
+                raise UserError(f"{path}:{number} nests lists too deeply to be a story; each line must be one object.") from None
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise UserError(f"{path}, row {number}, is not a JSON object; each row must be one.")

@@ -27,6 +27,7 @@ CASES = {
     "quick story.jsonl --language klingon": "no language 'klingon'",
     "quick story.jsonl story.jsonl": "once more",
     "quick picture": "picture is no text in UTF-8",
+    "quick deep.jsonl": "deep.jsonl:1 nests lists too deeply",
     "quick story.jsonl --out folder": "is a directory",
     "judge story.jsonl JUDGES": "Name at least one judge",
     "judge story.jsonl --judge g@ftp://x JUDGES": "names no judge",
@@ -60,6 +61,7 @@ def here(tmp_path, monkeypatch):
     for name, row in FILES.items():
         (tmp_path / name).write_text(json.dumps(row) + "\n", "utf-8")
     (tmp_path / "english.jsonl").write_text(json.dumps({"story": "A cat sat. " * 20}) + "\n", "utf-8")
+    (tmp_path / "deep.jsonl").write_text('{"a": ' + "[" * 100_000, "utf-8")
     (tmp_path / "empty").touch()
     (tmp_path / "picture").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     (tmp_path / "folder").mkdir()
