@@ -10,6 +10,7 @@ from omegaconf import ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backend.errors import UserError
+from backend.files import writing
 
 
 @dataclass
@@ -128,7 +129,8 @@ def check(config: TrainConfig) -> None:
 
 def save_config(config: TrainConfig, path: Path) -> None:
     """Write the resolved settings as YAML."""
-    OmegaConf.save(OmegaConf.structured(config), path)
+    with writing(path) as file:
+        OmegaConf.save(OmegaConf.structured(config), file)
 
 
 def _pairs(overrides: list[str]) -> list[str]:

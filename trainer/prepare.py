@@ -207,7 +207,7 @@ def show(folder: Path, tokenizer: Tokenizer, count: int) -> str:
 @click.command()
 @click.option("--dataset", required=True, help="a folder, a .jsonl/.parquet/.txt file, or a Hub id")
 @click.option("--column", default="story", show_default=True)
-@click.option("--split", default="train", show_default=True, help="of a Hub dataset")
+@click.option("--split", default="train", show_default=True, help="of a Hub dataset, or of a folder whose files are named by it")
 @click.option("--tokenizer", required=True, help="folder, Hub id, tiktoken:gpt2, or train:8192 for one of our own")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", default=0, show_default=True)

@@ -1,6 +1,5 @@
 """Training, from top to bottom: `accelerate launch trainer/train.py CONFIG.yaml [--field value ...]`."""
 
-import dataclasses
 import math
 import os
 import signal
@@ -43,7 +42,7 @@ from trainer.parallel import shard, sharding_is_asked_for
 from trainer.plan import describe, device_name
 from trainer.stopping import Stop
 from trainer.throughput import throughput
-from trainer.watch import Metrics, check_tracker, draw_curves, sample_stories
+from trainer.watch import Metrics, begin_tracking, check_tracker, draw_curves, sample_stories
 
 
 def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
@@ -110,7 +109,7 @@ def train(config: TrainConfig) -> bool:
         save_config(config, out / "config.yaml")
         metrics = Metrics(out / "metrics.jsonl", step)
     if config.trackers:
-        accelerator.init_trackers("tinystories-regional", config=dataclasses.asdict(config))
+        begin_tracking(accelerator, config)
 
     def loss_of(batch) -> torch.Tensor:
         ids, targets, documents = (part.to(accelerator.device, non_blocking=True) for part in batch)
@@ -249,7 +248,10 @@ def _fetched(name: str) -> Path:
     """A local folder as it is; of a Hub id the checkpoint that was pushed there last, or else its model."""
     if Path(name).exists():
         return Path(name)
-    return download_checkpoint(name)
+    try:
+        return download_checkpoint(name)
+    except UserError as error:  # the name of a folder looks like that of a repository
+        raise UserError(f"There is no folder {name} here, and it is not had from the Hub either: {error}") from None
 
 
 def _push(path: Path, config: TrainConfig, message: str, whole: bool = False) -> None:

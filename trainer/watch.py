@@ -1,5 +1,6 @@
 """What a run shows of itself: metrics.jsonl, curves.png and sampled stories; no account needed."""
 
+import dataclasses
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from backend.errors import UserError
 from backend.files import writing
 from backend.tokenizer import Tokenizer
+from trainer.config import TrainConfig
 
 
 class Metrics:
@@ -30,6 +32,16 @@ def check_tracker(name: str) -> None:
     """Raises UserError for a tracker whose package is not installed: accelerate would only warn, and log nothing."""
     if name and not find_spec(name):
         raise UserError(f"--trackers {name} needs the package {name}; install it with pip install {name}, or leave it out.")
+
+
+def begin_tracking(accelerator, config: TrainConfig) -> None:
+    """Start the configured tracker. Raises UserError where it cannot, as for want of an account or a network."""
+    try:
+        accelerator.init_trackers("tinystories-regional", config=dataclasses.asdict(config))
+    except Exception as error:  # each tracker has errors of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        offline = "set WANDB_MODE=offline, " if config.trackers == "wandb" else ""
+        raise UserError(f"--trackers {config.trackers} cannot begin ({reason}); log in there, {offline}or leave it out.") from None
 
 
 def read_metrics(path: Path) -> list[dict]:

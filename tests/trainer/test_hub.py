@@ -59,4 +59,5 @@ def test_a_push_without_a_token_is_told_before_anything_is_trained(tokens, confi
 def test_a_hub_without_that_run_is_told_in_a_sentence(hub, tokens, config_file, tmp_path):
     line = settings(data=tokens, out=tmp_path / "run", resume="org/none")
     done = call("train", config_file, *line, env=environment() | online(hub, tmp_path / "home") | {"HF_HUB_OFFLINE": "0"})
-    assert done.returncode == 1 and "org/none" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "There is no folder org/none here" in done.stderr and "The Hub has no 'org/none'" in done.stderr
+    assert "Traceback" not in done.stderr
