@@ -23,10 +23,14 @@ PRE_TOKENIZER = (
 
 
 class Tokenizer:
-    """A `tokenizers.Tokenizer` with its bos and eos. Texts are brought to NFC; encoding adds no special token."""
+    """A `tokenizers.Tokenizer` with its bos and eos. Texts are brought to NFC; encoding adds no special token.
 
-    def __init__(self, backend: tokenizers.Tokenizer, bos: str, eos: str, name: str):
+    With `add_prefix_space` an opening's first word is encoded as the same word within a story is.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, bos: str, eos: str, name: str, add_prefix_space: bool = False):
         self.backend, self.bos, self.eos, self.name = backend, bos, eos, name
+        self.add_prefix_space = add_prefix_space
         self.bos_id, self.eos_id = backend.token_to_id(bos), backend.token_to_id(eos)
         if self.bos_id is None or self.eos_id is None:
             raise UserError(f"The tokenizer '{name}' does not know its bos '{bos}' or eos '{eos}'; choose one that has both.")
@@ -40,6 +44,13 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without bos and eos."""
         return self.backend.encode(unicodedata.normalize("NFC", text), add_special_tokens=False).ids
+
+    def encode_opening(self, opening: str) -> list[int]:
+        """bos and the token ids of an opening that a model is to go on from."""
+        opening = opening.rstrip()
+        # Without the space a model that is to name the opening's first word again puts it together from its pieces.
+        space = " " if self.add_prefix_space and opening[:1].isalnum() else ""
+        return [self.bos_id, *self.encode(space + opening)]
 
     def encode_batch(self, texts: Sequence[str], dropout: float = 0.0) -> list[list[int]]:
         """Token ids of many texts, on all cores; with `dropout` a share of a BPE's merges is left out at random.
@@ -77,6 +88,8 @@ class Tokenizer:
             "clean_up_tokenization_spaces": False,
             "model_max_length": 1_000_000,
         }
+        if self.add_prefix_space:
+            config["add_prefix_space"] = True
         with writing(folder / "tokenizer_config.json") as file:
             json.dump(config, file, ensure_ascii=False, indent=2)
 
@@ -109,7 +122,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
         show_progress=False,
     )
     backend.train_from_iterator((unicodedata.normalize("NFC", text) for text in texts), trainer)
-    return Tokenizer(backend, BOS, EOS, f"bpe-{backend.get_vocab_size()}")
+    return Tokenizer(backend, BOS, EOS, f"bpe-{backend.get_vocab_size()}", add_prefix_space=True)
 
 
 def load_tokenizer(spec: str | Path) -> Tokenizer:
@@ -127,8 +140,9 @@ def load_tokenizer(spec: str | Path) -> Tokenizer:
         path = _download(spec)
     if (path / "tokenizer.json").exists():
         backend = tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
-        bos, eos = _special_tokens(path, spec)
-        return Tokenizer(backend, bos, eos, spec)
+        config = _config_of(path)
+        bos, eos = _special_tokens(config, spec)
+        return Tokenizer(backend, bos, eos, spec, add_prefix_space=_asks_for_a_space(backend, config))
     return _from_transformers(path, spec)
 
 
@@ -146,14 +160,23 @@ def _download(spec: str) -> Path:
         ) from None
 
 
-def _special_tokens(path: Path, spec: str) -> tuple[str, str]:
+def _config_of(path: Path) -> dict:
     found = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (path / name).exists():
             found |= {key: value for key, value in json.loads((path / name).read_text("utf-8")).items() if value}
+    return found
+
+
+def _asks_for_a_space(backend: tokenizers.Tokenizer, config: dict) -> bool:
+    """Whether the space that the folder asks for is still to be added: a tokenizer of another kind adds it by itself."""
+    return config.get("add_prefix_space") is True and backend.encode("a", add_special_tokens=False).tokens[:1] == ["a"]
+
+
+def _special_tokens(config: dict, spec: str) -> tuple[str, str]:
     tokens = []
     for key in ("bos_token", "eos_token"):
-        token = found.get(key)
+        token = config.get(key)
         token = token.get("content") if isinstance(token, dict) else token
         if not token:
             raise UserError(

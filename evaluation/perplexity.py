@@ -35,7 +35,7 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
         ) from None
     openings = openings or [""] * len(texts)
     limit = getattr(network.config, "max_position_embeddings", 1024)
-    given = [[tokenizer.bos_id, *(tokenizer.encode(opening) if opening else [])] for opening in openings]
+    given = [tokenizer.encode_opening(opening) for opening in openings]
     said = [[*tokenizer.encode(text), tokenizer.eos_id] if text else [] for text in texts]
     windows = [(i, *window) for i in range(len(texts)) for window in _windows(given[i], said[i], limit)]
     windows.sort(key=lambda window: len(window[1]))

@@ -153,7 +153,7 @@ class Engine:
 
         The `opening` stands before it and is not scored. Raises UserError when both exceed the context.
         """
-        given = [self.tokenizer.bos_id, *self.tokenizer.encode(opening.rstrip())]
+        given = self.tokenizer.encode_opening(opening)
         ids = [*given, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
         if len(ids) >= self.context:
             raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
@@ -169,7 +169,7 @@ class Engine:
 
     def prompt_ids(self, text: str) -> list[int]:
         """bos and the opening's tokens. Raises TooLong for an opening that leaves no room for a story."""
-        ids = [self.tokenizer.bos_id, *self.tokenizer.encode(text.rstrip())]
+        ids = self.tokenizer.encode_opening(text)
         if len(ids) + _ROOM > self.context:
             raise TooLong(len(ids), self.context, len(text) * self.context // (2 * len(ids)))
         return ids

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 import sentencepiece
@@ -108,3 +109,17 @@ def test_what_cannot_be_had_is_one_sentence(monkeypatch, tmp_path):
         load_tokenizer("tiktoken:gpt9")
     with pytest.raises(UserError, match="neither a folder here nor"):
         load_tokenizer("no such place/at all")
+
+
+def test_an_opening_begins_as_the_same_word_does_within_a_story(ours, tmp_path):
+    within = ours.encode("and कछुआ")[len(ours.encode("and")) :]
+    assert ours.encode_opening("कछुआ ") == [ours.bos_id, *within]
+    ours.save(tmp_path)
+    assert load_tokenizer(tmp_path).encode_opening("कछुआ") == [ours.bos_id, *within]
+    assert ours.encode_opening("“कछुआ") == [ours.bos_id, *ours.encode("“कछुआ")]
+    assert ours.encode_opening("") == [ours.bos_id]
+
+
+@pytest.mark.parametrize("language", ["hindi", "marathi", "bangla", "english"])
+def test_bundled_models_read_an_opening_so(language):
+    assert load_tokenizer(Path(__file__).resolve().parents[2] / "models" / language).add_prefix_space
