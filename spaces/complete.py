@@ -92,6 +92,8 @@ def build(desk: Desk) -> None:
     gr.on([write.click, opening.submit], on_write, inputs, **run)
     again.click(lambda: "", None, seed, **PRIVATE).then(on_write, inputs, **run)
     stop.click(on_stop, None, None, queue=False, **PRIVATE)
+    # Stop hides itself: who came to it by keyboard stands where the next story begins, not at the top of the page.
+    stop.click(None, None, None, js="() => { document.querySelector('#write').focus({preventScroll: true}); }", **PRIVATE)
     surprise.click(any_opening, language, opening, **PRIVATE).then(on_write, inputs, **run)
     copy.click(None, rows, None, js=COPY, **PRIVATE)
     save_text.click(None, rows, None, js=SAVE_TEXT, **PRIVATE)

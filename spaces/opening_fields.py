@@ -31,10 +31,10 @@ def opening_fields(desk: Desk, language: gr.Radio, prefix: str = "") -> gr.Textb
     )  # fmt: skip
     examples = gr.Dataset(
         components=[gr.HTML(visible=False)],  # of a Textbox Gradio shows sixty code units, cut within letters
-        samples=_examples(desk.default_language), label=words["examples"], type="values",
+        samples=_examples(desk.default_language), label=words["examples"], type="index",
         elem_classes="examples", elem_id=f"{prefix}examples",
     )  # fmt: skip
-    examples.click(lambda sample: html.unescape(sample[0]), examples, text, **PRIVATE)
+    examples.click(lambda index, name: load_language(name).openings()[index], [examples, language], text, **PRIVATE)
     language.change(lambda name: gr.Dataset(samples=_examples(name)), language, examples, **PRIVATE)
     desk.label("opening", text)
     desk.label("examples", examples)
@@ -51,5 +51,6 @@ def any_opening(language: str) -> str:
     return random.choice(load_language(language).openings())
 
 
-def _examples(language: str) -> list[list[str]]:
-    return [[html.escape(opening)] for opening in load_language(language).openings()[:EXAMPLES]]
+def _examples(name: str) -> list[list[str]]:
+    language = load_language(name)
+    return [[f'<span lang="{language.code}">{html.escape(opening)}</span>'] for opening in language.openings()[:EXAMPLES]]

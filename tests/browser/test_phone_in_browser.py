@@ -3,8 +3,8 @@
 from spaces.labels import all_labels
 from tests.browser.page import Page
 
-SMALLEST = 40  # pixels high, of what one taps
-TAPPED = """return [...document.querySelectorAll('button, [role=tab], .languages label, textarea')]
+SMALLEST = 44  # pixels high, of what one taps
+TAPPED = """return [...document.querySelectorAll('button, [role=tab], .languages label, textarea, [role=listbox]:is(input)')]
     .filter(part => part.offsetParent).map(part => [part.innerText || part.id, part.getBoundingClientRect().height])"""
 
 
