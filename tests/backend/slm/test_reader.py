@@ -30,7 +30,7 @@ def test_readings_are_the_probabilities_of_transformers(folders):
 
 
 def test_reading_again_forgets_what_was_read_before(engine):
-    ids = engine.prompt_ids(TEXT)
+    ids = [engine.tokenizer.bos_id, *engine.tokenizer.encode(TEXT.rstrip())]
     first = engine.reader.read(ids, top=0)
     engine.reader.read(list(reversed(ids)), top=0)
     assert engine.reader.read(ids, top=0) == first
