@@ -33,9 +33,9 @@ class Judging:
 
 
 async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) -> AsyncIterator[Judging]:
-    """The state again and again, the last time when all is settled or `stop` was set.
+    """The state again and again, one object, the first time at once and the last when all is settled or `stop` was set.
 
-    Raises ProviderError when the endpoint answers nothing; the provider is closed in every case.
+    Raises ProviderError when the endpoint answers nothing or no more; the provider is closed in every case.
     """
     state, coming, pause = Judging(len(asked)), iter(asked), _Pause()
 
@@ -52,6 +52,7 @@ async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) ->
     workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(asked)))]
     stopping = asyncio.create_task(stop.wait())
     try:
+        yield state
         while not all(worker.done() for worker in workers):
             left = [worker for worker in workers if not worker.done()]
             done, _ = await asyncio.wait([*left, stopping], timeout=_SHOW_EVERY, return_when=asyncio.FIRST_COMPLETED)
