@@ -33,7 +33,8 @@ def pieces(readings: Sequence[TokenReading], table: Sequence[bytes], given: int)
         following = table[readings[number + 1].id] if number + 1 < len(readings) else b""
         if number + 1 == given or number + 1 == len(readings) or _ends_here(pending, following):
             text = unicodedata.normalize("NFC", pending.decode("utf-8", "ignore"))
-            found.append(Piece(text, tokens, number >= given))
+            # The space before the first word is the tokenizer's, not the visitor's.
+            found.append(Piece(text if found else text.removeprefix(" "), tokens, number >= given))
             tokens, pending = [], b""
     return found
 
