@@ -77,7 +77,7 @@ def _check_same(row: dict, path: Path, model: str, language: str, sampling: Samp
     seed = story_seed(sampling.seed, row["opening"], row["index"])
     if row["model"] != model:
         raise UserError(f"{path} holds stories of {row['model']}, not of {model}; choose another --out.")
-    if row.get("seed", seed) != seed:
+    if row.get("seed") not in (None, seed):
         raise UserError(f"{path} holds stories of another --seed than {sampling.seed}; go on with that one, or choose another --out.")
     for name, value in {"language": language, **{name: getattr(sampling, name) for name in SETTINGS}}.items():
         if row.get(name, value) != value:
