@@ -48,8 +48,10 @@ class Tokenizer:
     def encode_opening(self, opening: str) -> list[int]:
         """bos and the token ids of an opening that a model is to go on from."""
         opening = opening.rstrip()
-        # Without the space a model that is to name the opening's first word again puts it together from its pieces.
-        space = " " if self.add_prefix_space and opening[:1].isalnum() else ""
+        first = opening.split(" ")[0]
+        # A word that falls to pieces at the beginning is another one to the model when it is to name it again; one that
+        # stays whole, as "A", would with the space be taken for a name.
+        space = " " if self.add_prefix_space and first[:1].isalnum() and len(self.encode(first)) > 1 else ""
         return [self.bos_id, *self.encode(space + opening)]
 
     def encode_batch(self, texts: Sequence[str], dropout: float = 0.0) -> list[list[int]]:
