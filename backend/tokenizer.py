@@ -25,7 +25,7 @@ PRE_TOKENIZER = (
 class Tokenizer:
     """A `tokenizers.Tokenizer` with its bos and eos. Texts are brought to NFC; encoding adds no special token.
 
-    With `add_prefix_space` an opening's first word is encoded as the same word within a story is.
+    With `add_prefix_space` an opening's first word that falls to pieces is encoded as the same word within a story is.
     """
 
     def __init__(self, backend: tokenizers.Tokenizer, bos: str, eos: str, name: str, add_prefix_space: bool = False):

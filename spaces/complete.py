@@ -4,6 +4,7 @@ import gradio as gr
 
 from backend.errors import UserError
 from backend.languages import load_language
+from backend.slm.sampling import seeds_in_a_row
 from spaces.choice import choose_model
 from spaces.desk import PRIVATE, Desk, note_html
 from spaces.labels import labels
@@ -16,7 +17,7 @@ from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
 from spaces.visitor import visitor_address
-from spaces.writing import MAX_STORIES, Draft, drafts_of, draw_seed, write_stories
+from spaces.writing import MAX_STORIES, Draft, draw_seed, write_stories
 
 LABEL = "tab_complete"
 
@@ -65,7 +66,7 @@ def build(desk: Desk) -> None:
             begun = story_html(text, "", load_language(spoken), waking, writing=True)
             change = shown_language(desk, spoken, language)
             yield begun, [], gr.update(visible=True), change, gr.skip()
-            drafts = drafts_of(name, first, int(count))
+            drafts = [Draft(name, own) for own in seeds_in_a_row(first, int(count))]
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(drafts), words):
                 async for _ in write_stories(models, drafts, text, sampling, stopped, words, owner):

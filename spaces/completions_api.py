@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from backend.errors import UserError
 from backend.slm.engine import Engine
-from backend.slm.sampling import MAX_SEED, Sampling
+from backend.slm.sampling import Sampling, seeds_in_a_row
 from backend.slm.shelf import Models
 from backend.slm.stop_strings import StopStrings
 from spaces.completions_logprobs import logprobs_of
@@ -87,8 +87,8 @@ async def _answer(models: Models, quota: Quota, asked: Asked, request: Request) 
     except UserError as error:
         raise Refusal(400, str(error)) from None
     choices = [
-        Choice(number * asked.each + i, prompt, (seed + i) % (MAX_SEED + 1))
-        for number, prompt in enumerate(asked.prompts()) for i in range(asked.each)
+        Choice(number * asked.each + i, prompt, own)
+        for number, prompt in enumerate(asked.prompts()) for i, own in enumerate(seeds_in_a_row(seed, asked.each))
     ]  # fmt: skip
     answer = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time()), "model": asked.model}
     stories = _tell_all(models, quota, asked, choices, sampling, visitor_address(request))

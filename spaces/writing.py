@@ -65,11 +65,6 @@ def draw_seed(seed: float | int | str | None, words: dict) -> int:
     return number
 
 
-def drafts_of(model: str, first: int, count: int) -> list[Draft]:
-    """Drafts with seeds in a row from `first` on; after the highest seed comes 0."""
-    return [Draft(model, (first + index) % (MAX_SEED + 1)) for index in range(count)]
-
-
 async def write_stories(
     models: Models, drafts: list[Draft], opening: str, sampling: Sampling, stop: asyncio.Event, words: dict, owner: str = ""
 ) -> AsyncIterator[list[Draft]]:

@@ -179,7 +179,7 @@ class OpenAIProvider:
             return Fatal(message, "not found", "check --model and --base-url")
         if 300 <= status < 400:
             # Not followed: the key and the text would go where nobody has sent them.
-            place = urllib.parse.urljoin(self._url.rstrip("/") + "/chat/completions", headers.get("location", ""))
+            place = urllib.parse.urljoin(_completions_url(self._url), headers.get("location", ""))
             moved = f"{self.endpoint} answered {status}: it has moved to {_shown(place).removesuffix('/chat/completions')}"
             return Fatal(self._clean(moved), "moved", "give that as --base-url if you trust it")
         if code in ("content_filter", "content_policy_violation") or "content_filter" in message:

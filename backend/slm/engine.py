@@ -14,7 +14,7 @@ from backend.slm.batcher import Batcher, Request
 from backend.slm.config import activation_group, cache_bytes, read_config
 from backend.slm.conversion import converted
 from backend.slm.reader import Reader
-from backend.slm.sampling import MAX_SEED, Completion, Sampling
+from backend.slm.sampling import Completion, Sampling, seeds_in_a_row
 from backend.slm.story import Story
 from backend.slm.text import token_bytes
 from backend.tokenizer import load_tokenizer
@@ -120,7 +120,7 @@ class Engine:
     ) -> list[Completion]:
         """Stories of many openings, in their order, batched. Without `seeds` the i-th has sampling.seed + i."""
         if seeds is None:
-            seeds = [(sampling.seed + index) % (MAX_SEED + 1) for index in range(len(prompts))]
+            seeds = seeds_in_a_row(sampling.seed, len(prompts))
         done = [None] * len(prompts)
         coming = deque(enumerate(zip(prompts, seeds, strict=True)))
         received: queue.SimpleQueue = queue.SimpleQueue()

@@ -7,6 +7,11 @@ from backend.errors import UserError
 MAX_SEED = 2**32 - 1
 
 
+def seeds_in_a_row(first: int, count: int) -> list[int]:
+    """So many seeds from the first on; after the highest comes 0."""
+    return [(first + index) % (MAX_SEED + 1) for index in range(count)]
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Settings of one story. `top_k` 0 and `top_p` 1 leave every token in; `temperature` 0 takes the likeliest.

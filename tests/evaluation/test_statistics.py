@@ -133,24 +133,20 @@ def test_human_votes_correct_a_judge_who_flatters():
     assert narrower > 990
 
 
-def test_votes_on_few_openings_of_three_stories_each_still_give_an_honest_interval():
-    dice, covered = np.random.default_rng(10), 0
-    openings = np.repeat(np.arange(115), 3)
-    voted = openings < 15
+@pytest.mark.parametrize(
+    ("seed", "voted", "of_openings", "of_stories", "of_grades"),
+    [
+        (10, np.repeat(np.arange(115), 3) < 15, 0.7, 1, 1),
+        (11, np.tile([True, False, False], 40), 1, 0.7, 0.8),
+    ],
+    ids=["all stories of few openings", "one story of every opening"],
+)
+def test_votes_on_some_of_three_stories_an_opening_still_give_an_honest_interval(seed, voted, of_openings, of_stories, of_grades):
+    dice, covered, n_openings = np.random.default_rng(seed), 0, len(voted) // 3
+    openings = np.repeat(np.arange(n_openings), 3)
     for _ in range(1000):
-        truth = 7 + np.repeat(dice.normal(0, 0.7, 115), 3) + dice.normal(0, 1, 345)
-        grades = truth + 1.2 + dice.normal(0, 1, 345)
-        found = correct_with_votes(truth[voted], grades[voted], grades[~voted], openings[voted], openings[~voted])
-        covered += found.low <= 7 <= found.high
-    assert 0.93 <= covered / 1000 <= 0.97
-
-
-def test_votes_on_one_of_three_stories_of_every_opening_still_give_an_honest_interval():
-    dice, covered = np.random.default_rng(11), 0
-    openings, voted = np.repeat(np.arange(40), 3), np.tile([True, False, False], 40)
-    for _ in range(1000):
-        truth = 7 + np.repeat(dice.normal(0, 1, 40), 3) + dice.normal(0, 0.7, 120)
-        grades = truth + 1.2 + dice.normal(0, 0.8, 120)
+        truth = 7 + np.repeat(dice.normal(0, of_openings, n_openings), 3) + dice.normal(0, of_stories, len(voted))
+        grades = truth + 1.2 + dice.normal(0, of_grades, len(voted))
         found = correct_with_votes(truth[voted], grades[voted], grades[~voted], openings[voted], openings[~voted])
         covered += found.low <= 7 <= found.high
     assert 0.93 <= covered / 1000 <= 0.97

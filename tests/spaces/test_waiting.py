@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from backend.slm.catalog import models_in
-from backend.slm.sampling import MAX_SEED, Sampling
+from backend.slm.sampling import MAX_SEED, Sampling, seeds_in_a_row
 from backend.slm.shelf import Models
 from spaces.labels import labels
 from spaces.verdict import facts_of
-from spaces.writing import Draft, drafts_of, write_stories
+from spaces.writing import Draft, write_stories
 from tests.backend.slm.random_models import write_random_model
 
 WORDS = labels("english")
@@ -56,4 +56,4 @@ async def test_all_who_wait_are_told_in_the_end_and_finish_their_sentence_or_say
 
 
 def test_several_stories_from_the_highest_seed_all_have_one_that_a_model_takes():
-    assert [Sampling(seed=draft.seed).seed for draft in drafts_of("noise", MAX_SEED, 2)] == [MAX_SEED, 0]
+    assert [Sampling(seed=seed).seed for seed in seeds_in_a_row(MAX_SEED, 2)] == [MAX_SEED, 0]
