@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 
 import numpy as np
 
 from backend.tokenizer import Tokenizer
 
 _SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
-_NO_PLAIN_SPACES = re.compile(r"\s\s|^\s|\s$|[^\S ]")
+_BESIDE_WHITE_SPACE = re.compile(r" (?:\s|\Z|(?<=\s ))")  # what begins with a literal is found fast
 _SPACE_MARKS = "▁Ġ "
 CACHE = 1 << 20  # words remembered
 
@@ -42,18 +43,17 @@ class WordEncoder:
         return [self._bos + row + self._eos for row in self._rows(texts)]
 
     def _rows(self, texts: Sequence[str]) -> list[bytes]:
-        rows = [self._known(text) for text in texts]
+        cut = [_cut(text) for text in texts]
+        rows = [self._known(*words) for words in cut]
         new = [number for number, row in enumerate(rows) if row is None]
         if new:
-            cut = [_cut(texts[number]) for number in new]
-            self._learn(self._first, {first for first, *_ in cut}, "")
-            self._learn(self._later, {word for _, *later in cut for word in later}, self.before)
+            self._learn(self._first, {cut[number][0] for number in new}, "")
+            self._learn(self._later, set(chain.from_iterable(islice(cut[number], 1, None) for number in new)), self.before)
             for number in new:
-                rows[number] = self._known(texts[number])
+                rows[number] = self._known(*cut[number])
         return rows
 
-    def _known(self, text: str) -> bytes | None:
-        first, *later = _cut(text)
+    def _known(self, first: str, *later: str) -> bytes | None:
         try:
             return self._first[first] + b"".join(map(self._later.__getitem__, later))
         except KeyError:
@@ -81,8 +81,9 @@ class WordEncoder:
 
 
 def _cut(text: str) -> list[str]:
-    # Most texts have no other white space than single spaces, or it lies within a word as cut here.
-    return text.split(" ") if not _NO_PLAIN_SPACES.search(text) else _SINGLE_SPACE.split(text)
+    # In most texts no space stands at an end or beside other white space; line breaks lie within a word as cut here.
+    plain = text[:1] != " " and not _BESIDE_WHITE_SPACE.search(text)
+    return text.split(" ") if plain else _SINGLE_SPACE.split(text)
 
 
 def _holds_a_space(token: str) -> bool:
