@@ -8,7 +8,7 @@ import pytest
 from backend.errors import UserError
 from datagen.carrying import THINGS, CarryingTeller, shared_stem
 from datagen.coining import coined
-from datagen.openings import described, read_epithets
+from datagen.openings import described, familiar_words, read_epithets
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from datagen.words import load_words
@@ -58,9 +58,11 @@ def test_a_made_up_noun_stands_in_the_opening_and_comes_again(language, monkeypa
 
     monkeypatch.setattr("datagen.carrying.coined", remembering)
     told = CarryingTeller(language, plots=24, preludes=1.0, things=0.0, made_up=1.0, seed=6)
+    # A casting that was not told may have coined what the language has as a word: ससा made कसा, "how".
+    familiar = familiar_words(load_words(language).language)
     stories_with_one = 0
     for story in islice(told.stories(), 40):
-        told_of = set(words(story))
+        told_of = set(words(story)) - familiar
         new = [shared_stem(word).lower() for word in made if word and told_of & {form.lower() for form in word.values()}]
         made.clear()
         assert all(stem in told.first_sentence(story).lower() for stem in new)
