@@ -12,7 +12,7 @@ from backend.tokenizer import Tokenizer
 _SINGLE_SPACE = re.compile(r"(?<=\S) (?=\S)")
 _BESIDE_WHITE_SPACE = re.compile(r" (?:\s|\Z|(?<=\s ))")  # what begins with a literal is found fast
 _SPACE_MARKS = "▁Ġ "
-CACHE = 1 << 20  # words remembered
+CACHE = 1 << 17  # words remembered
 
 
 class WordEncoder:
