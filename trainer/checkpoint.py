@@ -3,9 +3,12 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 
+import filelock
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -18,6 +21,23 @@ from trainer.parallel import load_whole_state, whole, whole_state
 from trainer.watch import read_metrics
 
 _NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Make a run's folder and hold its lock, which a kill releases too. Raises UserError while another process has it."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(out / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(f"Another training writes to {out} just now; wait for its end, stop it, or choose another --out.") from None
+    except OSError as error:
+        raise UserError(f"{out} cannot be locked ({error.strerror}); choose an --out where that is possible.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def save_checkpoint(

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from backend.command_line import run
 from backend.errors import UserError
 from backend.hub import await_pushes, download_checkpoint, push_in_background, require_token
-from backend.tokenizer import load_tokenizer
+from backend.tokenizer import Tokenizer, load_tokenizer
 from trainer.checkpoint import (
     checkpoints,
     drop_old,
@@ -30,6 +30,7 @@ from trainer.checkpoint import (
     load_state,
     load_weights,
     newest_checkpoint,
+    only_writer,
     save_checkpoint,
 )
 from trainer.config import TrainConfig, load_config, save_config
@@ -66,16 +67,21 @@ def train(config: TrainConfig) -> bool:
         mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available(), log_with=config.trackers or None,
         project_dir=config.out,
     )  # fmt: skip
-    world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
-    if config.push_to_hub and main:
+    if config.push_to_hub and accelerator.is_main_process:
         require_token(config.push_to_hub)
     set_seed(config.seed)
-
-    out = Path(config.out)
     rows = Rows(config.data, "train", config.block_size, config.seed, config.whole_documents)
     held_out = Rows(config.data, "val", config.block_size, 0, config.whole_documents)
-    meta = rows.meta
     tokenizer = load_tokenizer(Path(config.data) / "tokenizer")
+    with only_writer(Path(config.out)) if accelerator.is_main_process else nullcontext():
+        return _learn(config, accelerator, rows, held_out, tokenizer, stop, sharded)
+
+
+def _learn(
+    config: TrainConfig, accelerator: Accelerator, rows: Rows, held_out: Rows, tokenizer: Tokenizer, stop: Stop, sharded: bool
+) -> bool:
+    world, rank, main = accelerator.num_processes, accelerator.process_index, accelerator.is_main_process
+    out, meta = Path(config.out), rows.meta
     model = build_model(config, meta["vocab_size"])
     model.to(accelerator.device)
 
@@ -104,7 +110,6 @@ def train(config: TrainConfig) -> bool:
         accelerator.print(f"resuming at step {step} from {resumed}")
 
     if main:
-        out.mkdir(parents=True, exist_ok=True)
         drop_unfinished(out)
         save_config(config, out / "config.yaml")
         metrics = Metrics(out / "metrics.jsonl", step)

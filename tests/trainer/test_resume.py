@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from tests.trainer.small_runs import call, command, environment, rows, settings
+from backend.errors import UserError
+from tests.trainer.small_runs import call, command, environment, rows, settings, train
 from trainer.checkpoint import checkpoints
+from trainer.config import load_config
 
 
 def start(config_file, tokens, out, **fields):
@@ -67,6 +69,19 @@ def test_a_stopped_run_saves_and_goes_on_bit_for_bit(number, status, reference, 
     done = call("train", config_file, *settings(data=tokens, out=out), env=environment())
     assert done.returncode == 0, (done.returncode, done.stderr)
     assert rows(out) == rows(reference)
+
+
+def test_two_trainings_of_one_folder_are_refused_until_the_first_ends(tokens, config_file, tmp_path):
+    out = tmp_path / "run"
+    first = start(config_file, tokens, out, max_steps=100_000, eval_every=100_000, save_every=5)
+    wait_for(lambda: len(checkpoints(out)) > 0, first)
+    second = load_config(config_file, settings(data=tokens, out=out, max_steps=1, export=False))
+    with pytest.raises(UserError, match=f"Another training writes to {out} just now; wait"):
+        train(second)
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+    assert train(second)
 
 
 def test_metrics_of_steps_after_the_checkpoint_are_written_once(reference, tokens, config_file, tmp_path):
