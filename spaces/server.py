@@ -1,10 +1,12 @@
 """The web server: the page at /, and beside it what programs ask for."""
 
 import importlib.util
+import math
 import os
 import socket
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import gradio as gr
 import uvicorn
@@ -19,7 +21,7 @@ from spaces.quota import Quota
 from spaces.theme import HEAD, css, theme
 
 _EVENTS_AT_ONCE = 600  # visitors' events under way, stories that wait for a slot among them
-# Gradio keeps a third of a megabyte for each tab that was ever opened, of 10,000 unless it is told otherwise.
+# What a tab has set is kept for so many, the last that were opened; of 10,000 unless Gradio is told otherwise.
 _TABS_KEPT = 600
 
 
@@ -56,12 +58,18 @@ def build_app(models: Models) -> FastAPI:
     queue.max_thread_count = _EVENTS_AT_ONCE
     # Gradio looks for events a thousand times a second, which takes a twentieth of a core from an app that idles.
     queue.sleep_when_free, queue.progress_update_sleep_when_free = 0.02, 1.0
+    # It also makes a table of the last 10,000 events after each of them, for a dashboard that is not offered here.
+    queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, math.inf
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(completions_router(models, quota))
-    return gr.mount_gradio_app(
+    app = gr.mount_gradio_app(
         app, page, path="/", theme=theme(), css=css(), head=HEAD, footer_links=[], show_error=True, ssr_mode=False,
-        max_file_size="32mb",
+        max_file_size="32mb", enable_monitoring=False,
     )
+    # For each tab it describes every part of the page anew, a third of a megabyte, for links to a page as it stands, which
+    # are not offered here. It needs only the parts themselves; what a tab changes it describes when that changes.
+    page.state_holder.blocks = SimpleNamespace(default_config=page.default_config, blocks=())
+    return app
 
 
 def _check_mcp() -> None:
