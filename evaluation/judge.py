@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from backend.llm.engine import Item, Reading, Rejected
@@ -14,7 +14,7 @@ from evaluation.text import as_language
 
 ATTEMPTS = 4  # times a story is asked about before its answer counts as refused
 ANSWER_TOKENS = {"paper": 60, "strict": 160}
-MAX_TOKENS = 1000  # room for judges that think aloud
+MAX_TOKENS = 2000  # room for judges that think aloud
 
 
 @dataclass(frozen=True)
@@ -64,41 +64,9 @@ class Question:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take, before any call is made."""
-
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cost: float | None  # None when no price is known
-
-    def __str__(self) -> str:
-        cost = "unknown cost (give --price-in and --price-out)" if self.cost is None else f"about ${self.cost:.2f}"
-        return f"{self.calls} calls, about {self.input_tokens:,} tokens in and {self.output_tokens:,} out, {cost}"
-
-
 def questions(completions: Sequence[Completion], judges: Sequence[str], rubric: str, repeats: int) -> list[Question]:
     """Every story × judge × repeat; all judges and repeats of a story follow each other."""
     return [Question(item, judge, rubric, k) for item in completions for judge in judges for k in range(repeats)]
-
-
-def estimate(asked: Iterable[Question], price_in: float | None = None, price_out: float | None = None) -> Estimate:
-    """Count calls and tokens; prices are dollars per million tokens."""
-    calls = tokens_in = tokens_out = 0
-    for question in asked:
-        calls += 1
-        tokens_in += estimated_tokens(question.messages[0]["content"])
-        tokens_out += ANSWER_TOKENS[question.rubric]
-    known = price_in is not None and price_out is not None
-    cost = (tokens_in * price_in + tokens_out * price_out) / 1e6 if known else None
-    return Estimate(calls, tokens_in, tokens_out, cost)
-
-
-def estimated_tokens(text: str) -> int:
-    """Tokens of a text for a large model, roughly: 4 ASCII characters a token, 2 of any other script."""
-    ascii_characters = sum(character < "\x80" for character in text)
-    return ascii_characters // 4 + (len(text) - ascii_characters) // 2 + 4
 
 
 def read_answer(item: Item, answer: Answer) -> Reading:
@@ -110,8 +78,11 @@ def read_answer(item: Item, answer: Answer) -> Reading:
     return Reading(answer.text, {"scores": scores.values, "reason": scores.reason})
 
 
-async def ask(provider, question: Question, attempts: int = ATTEMPTS) -> Rating:
-    """Ask a provider until its answer holds six numbers. Raises NotAScore after the last attempt, the provider's errors at once."""
+async def ask(provider, question: Question, attempts: int = ATTEMPTS, heard: Callable[[Answer], None] = lambda _: None) -> Rating:
+    """Ask a provider until its answer holds six numbers; `heard` gets every answer, for those that do not are paid for too.
+
+    Raises NotAScore after the last attempt, the provider's errors at once.
+    """
     for attempt in range(attempts):
         # The first answer is the judge's own; only a second try, after an unreadable one, may differ from it.
         answer = await provider.complete(
@@ -120,11 +91,12 @@ async def ask(provider, question: Question, attempts: int = ATTEMPTS) -> Rating:
             temperature=0.0 if attempt == 0 else 0.3,
             response_format={"type": "json_object"},
         )
+        heard(answer)
         try:
             return question.rating(answer.text, answer.input_tokens or 0, answer.output_tokens or 0, answer.cost or 0.0)
-        except NotAScore:
+        except NotAScore as error:
             if attempt + 1 == attempts:
-                raise
+                raise NotAScore(str(error), answer.text) from None
     raise AssertionError("attempts must be at least 1")
 
 

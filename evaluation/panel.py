@@ -17,8 +17,8 @@ from backend.llm.options import Choice, confirm, make_providers, provider_option
 from backend.llm.prices import price_of
 from backend.llm.provider import Provider
 from backend.llm.tokens import message_tokens
+from evaluation.judge import MAX_TOKENS
 
-_MAX_TOKENS = 2000  # room for judges that think aloud
 _BATCH = 2000
 
 
@@ -38,7 +38,7 @@ class Panel:
             given,
             temperature=0.0 if given.temperature is None else given.temperature,
             again_temperature=0.3,
-            max_tokens=given.max_tokens or _MAX_TOKENS,
+            max_tokens=given.max_tokens or MAX_TOKENS,
             response_format={"type": "json_object"},
         )
 

@@ -50,7 +50,11 @@ RUBRICS = {"paper": _PAPER, "strict": _STRICT}
 
 
 class NotAScore(ValueError):
-    """An answer that does not hold the six numbers; the message says what is wrong."""
+    """An answer that does not hold the six numbers; the message says what is wrong, `answer` is what came, where that is known."""
+
+    def __init__(self, message: str, answer: str = ""):
+        super().__init__(message)
+        self.answer = answer
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
 from spaces.visitor import visitor_address
+from spaces.visits import leave_alone
 from spaces.votes import Votes
 from spaces.writing import Draft, draw_seed, write_stories
 
@@ -50,7 +51,7 @@ def build(desk: Desk) -> None:
         stop = gr.Button(words["stop"], variant="stop", scale=1, min_width=100, visible=False, elem_id="compare-stop")
         desk.label("stop", stop)
     stories = desk.label("compare_waiting", gr.HTML(message_html(words["compare_waiting"]), elem_id="compare-stories"))
-    said = gr.HTML(elem_id="vote-said")
+    said = desk.label("vote_question", gr.HTML(elem_id="vote-said"))
     with gr.Row(elem_classes="actions", visible=False) as ballot:
         buttons = {
             key: desk.label(key, gr.Button(words[key], min_width=130, elem_id=key.replace("_", "-"), elem_classes="vote"))
@@ -69,7 +70,7 @@ def build(desk: Desk) -> None:
 
     async def on_tell(request: gr.Request, text, language, names, blind, seed, page, *settings):
         """Outputs: stories, battle, stop, ballot, what was said of a vote, table, rows, the row after, language."""
-        words, stopped = labels(page), visits.begin(request.session_hash)
+        words, stopped = labels(page), visits.begin(request.session_hash, LABEL)
         hidden, same = gr.update(visible=False), gr.skip()
         try:
             text = clean_opening(text, page)
@@ -82,6 +83,9 @@ def build(desk: Desk) -> None:
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(chosen), words):
                 async for _ in write_stories(models, fight.drafts, text, fight.sampling, stopped, words, owner):
+                    if stopped.replaced:
+                        yield leave_alone(9)
+                        return
                     yield _shown(fight, words), same, same, same, same, same, same, same, same
             fight.end()
             failed = [draft.ending for draft in fight.drafts if draft.failed]
@@ -95,6 +99,9 @@ def build(desk: Desk) -> None:
             yield _shown(fight, words), None, hidden, hidden, "", same, _rows(fight), gr.update(visible=True), same
             if not stopped.is_set():
                 async for shown in _differences(fight, words):
+                    if stopped.replaced:
+                        yield leave_alone(9)
+                        return
                     yield same, same, same, same, same, shown, same, same, same
         except UserError as error:
             yield message_html(str(error), "problem"), None, hidden, hidden, "", "", [], hidden, same
@@ -106,18 +113,29 @@ def build(desk: Desk) -> None:
             """Outputs: stories, battle, ballot, what is said, table, rows, the row after, standings."""
             words, same = labels(page), gr.skip()
             if fight is None or not fight.votable:
+                # The second click of two leaves to the first what is said and shown.
                 yield same, None, gr.update(visible=False), same, same, same, same, same
                 return
-            visitor = await asyncio.to_thread(votes.pseudonym, visitor_address(request))
-            vote = await asyncio.to_thread(votes.add, *fight.vote(verdict, visitor))
             fight.reveal()
-            why = "vote_thanks" if vote and not vote.discounted else f"vote_{vote.discounted if vote else 'repeated'}"
-            standing = await asyncio.to_thread(board.html, board_language, page)
-            said = message_html(words[why], "question")
-            hidden, shown = gr.update(visible=False), gr.update(visible=True)
-            yield _shown(fight, words), None, hidden, said, same, _rows(fight), shown, standing
-            async for table in _differences(fight, words):
-                yield same, same, same, same, table, same, same, same
+            visit = visits.begin(request.session_hash, LABEL, alone=False)
+            try:
+                visitor = await asyncio.to_thread(votes.pseudonym, visitor_address(request))
+                vote = await asyncio.to_thread(votes.add, *fight.vote(verdict, visitor))
+                why = "vote_thanks" if vote and not vote.discounted else f"vote_{vote.discounted if vote else 'repeated'}"
+                standing = await asyncio.to_thread(board.html, board_language, page)
+                if visit.replaced:
+                    yield leave_alone(8)
+                    return
+                said = message_html(words[why], "question")
+                hidden, shown = gr.update(visible=False), gr.update(visible=True)
+                yield _shown(fight, words), None, hidden, said, same, _rows(fight), shown, standing
+                async for table in _differences(fight, words):
+                    if visit.replaced:
+                        yield leave_alone(8)
+                        return
+                    yield same, same, same, same, table, same, same, same
+            finally:
+                visits.end(request.session_hash, visit)
 
         return on_vote
 

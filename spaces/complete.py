@@ -17,6 +17,7 @@ from spaces.settings import sampling_fields, sampling_of, seed_field
 from spaces.story import message_html, shelf, story_html
 from spaces.verdict import facts_of
 from spaces.visitor import visitor_address
+from spaces.visits import leave_alone
 from spaces.writing import MAX_STORIES, Draft, draw_seed, write_stories
 
 LABEL = "tab_complete"
@@ -54,7 +55,7 @@ def build(desk: Desk) -> None:
     async def on_write(request: gr.Request, text, language, model, count, seed, page, *settings):
         """Outputs: story, rows, stop, language, the row of buttons after it."""
         words = labels(page)
-        stopped = visits.begin(request.session_hash)
+        stopped = visits.begin(request.session_hash, LABEL)
         idle = gr.update(visible=False)
         try:
             text = clean_opening(text, page)
@@ -70,6 +71,9 @@ def build(desk: Desk) -> None:
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(drafts), words):
                 async for _ in write_stories(models, drafts, text, sampling, stopped, words, owner):
+                    if stopped.replaced:
+                        yield leave_alone(5)
+                        return
                     if any(d.text or d.ending or d.ahead or d.fetched is not None for d in drafts):
                         cards = [_shown(draft, text, spoken, words) for draft in drafts]
                         yield shelf(cards), gr.skip(), gr.skip(), gr.skip(), gr.skip()

@@ -64,10 +64,12 @@ class Desk:
 
 def _relabel(key: str, part: Block, words: dict, value: object, others: list[tuple[str, str]]) -> dict:
     if isinstance(part, gr.HTML):
-        hints = {message_html(known[key]) for known in all_labels().values() if key in known}
         if key.endswith("_note"):
             return gr.update(value=note_html(words[key]))
-        return gr.update(value=message_html(words[key])) if value in hints else gr.skip()
+        for kind in ("hint", "question"):
+            if value in {message_html(known[key], kind) for known in all_labels().values() if key in known}:
+                return gr.update(value=message_html(words[key], kind))
+        return gr.skip()
     if isinstance(part, gr.Button):
         return gr.update(value=words[key])
     update = {"label": words[key]}

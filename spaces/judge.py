@@ -1,17 +1,19 @@
 """The judge tab: a story, or a file of them, scored by an LLM that the operator allows, or by the offline quick check."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 
 import gradio as gr
 
 from backend.errors import UserError
+from backend.llm.estimate import estimate
 from backend.llm.provider import ProviderError
 from evaluation.completions import Completion
-from evaluation.judge import estimate, questions
+from evaluation.judge import ANSWER_TOKENS, questions
 from evaluation.quick_check import quick_check
-from evaluation.ratings import Rating
 from spaces.desk import PRIVATE, Desk, choices, note_html
 from spaces.endpoint_fields import OFFLINE, EndpointFields, endpoint_fields, failure_html
 from spaces.judged import pasted, uploaded
@@ -19,14 +21,25 @@ from spaces.judging import Judging, judge_all, priced
 from spaces.labels import labels
 from spaces.opening_fields import language_field
 from spaces.saving import SAVE_SCORES
-from spaces.score_view import check_each, checked_html, checked_many, judged_html, judged_many_html
+from spaces.score_view import (
+    check_each,
+    checked_html,
+    checked_many,
+    dollars,
+    judged_html,
+    judged_many_html,
+    problems_html,
+    spent_html,
+)
 from spaces.scrolling import into_view
 from spaces.story import message_html
+from spaces.visits import leave_alone
 
 LABEL = "tab_judge"
 _MOST_JUDGED = 300  # stories of one batch for an endpoint
 _MOST_CHECKED = 5000
 _CHECKED_AT_ONCE = 50
+Told = tuple[str, list[dict] | None]  # HTML, and at the end the rows to save
 _SCORED = ":is(.label, .scores, .facts, .problem, progress)"  # what tells that scoring has begun
 _SHOW_SCORES = into_view("score", "scores", _SCORED)
 _SHOW_PLAN, _SHOW_BATCH = into_view("upload", "batch-plan", ".message"), into_view("score-all", "batch-result", _SCORED)
@@ -63,7 +76,7 @@ def build(desk: Desk) -> None:
 
     async def on_score(request: gr.Request, opening, story, language, who, key, rubric, repeats, page):
         """Outputs: result, stop, language."""
-        words, stopped = labels(page), desk.visits.begin(request.session_hash)
+        words, stopped = labels(page), desk.visits.begin(request.session_hash, "score")
         hidden, same, chosen = gr.update(visible=False), gr.skip(), language
         try:
             item = pasted(opening, story, language, words)
@@ -75,9 +88,12 @@ def build(desk: Desk) -> None:
             asked = questions([item], [provider.model], rubric, int(repeats))
             yield _progress(0, len(asked), words), gr.update(visible=True), change
             async for state in judge_all(provider, asked, stopped):
+                if stopped.replaced:
+                    yield leave_alone(3)
+                    return
                 yield _progress(state.done, state.asked, words), same, same
             shown = judged_html(state.ratings, words) if state.ratings else message_html(words["judge_waiting"])
-            problems = _problems(state, words)
+            problems = problems_html(state, words)
             yield shown + problems if state.ratings or not problems else problems, hidden, same
         except (UserError, ProviderError) as error:
             yield failure_html(error, who, key, words), hidden, same
@@ -153,48 +169,53 @@ class _Batch:
         left_out = words["first_only"].format(limit=len(some), count=len(stories)) if len(some) < len(stories) else ""
         if offline:
             return f"{words['plan_quick'].format(stories=len(some))} {left_out}".strip()
-        price = self.answers.price(who)
-        plan = estimate(questions(some, [who], rubric, int(repeats)), *((price.input, price.output) if price else ()))
+        items = [question.item for question in questions(some, [who], rubric, 1)]
+        plan = estimate(items, len(items) * int(repeats), ANSWER_TOKENS[rubric], self.answers.price(who))
         said = words["plan_judge"].format(stories=len(some), calls=plan.calls, tin=plan.input_tokens, tout=plan.output_tokens)
-        said = said if plan.cost is None else f"{said.rstrip(' .।')}: ≈ {_dollars(plan.cost)}."
+        said = said if plan.cost is None else f"{said.rstrip(' .।')}: ≈ {dollars(plan.cost)}."
         return f"{said} {left_out}".strip()
 
     async def on_run(self, request: gr.Request, stories, who, key, rubric, repeats, page):
         """Outputs: result, rows, run, stop, save, plan."""
         words, visits = labels(page), self.desk.visits
-        stopped, hidden, ready = visits.begin(request.session_hash), gr.update(visible=False), gr.update(interactive=True)
+        stopped, hidden, ready = visits.begin(request.session_hash, "batch"), gr.update(visible=False), gr.update(interactive=True)
+        busy, same = ([], gr.update(interactive=False), gr.update(visible=True), hidden, ""), (gr.skip(),) * 5
+        begun = False
         try:
-            same, busy = (gr.skip(),) * 5, ([], gr.update(interactive=False), gr.update(visible=True), hidden, "")
             if who == OFFLINE:
-                some, checks = stories[:_MOST_CHECKED], []
-                yield _progress(0, len(some), words), *busy
-                while len(checks) < len(some) and not stopped.is_set():
-                    checks += await asyncio.to_thread(check_each, some[len(checks) : len(checks) + _CHECKED_AT_ONCE])
-                    yield _progress(len(checks), len(some), words), *same
-                table, rows = checked_many(some[: len(checks)], checks, words)
-                told = note_html(words["stopped"]) if len(checks) < len(some) else ""
-                yield table + told, rows, ready, hidden, gr.update(visible=bool(rows)), same[0]
-                return
-            provider, price = self.answers.provider(who, key, words), self.answers.price(who)
-            asked = questions(stories[:_MOST_JUDGED], [provider.model], rubric, int(repeats))
-            yield _progress(0, len(asked), words), *busy
-            state, failure = Judging(len(asked)), ""
-            try:
-                async for state in judge_all(provider, asked, stopped):
-                    yield _progress(state.done, state.asked, words), *same
-            except ProviderError as error:
-                if not state.ratings:
-                    raise
-                failure = failure_html(error, who, key, words)  # what has come until then is there, and may be paid for
-            ratings = [priced(rating, price) for rating in state.ratings]
-            table = await asyncio.to_thread(judged_many_html, ratings, words) if ratings else ""
-            rows = [asdict(rating) for rating in ratings]
-            told = table + _spent(ratings, state, words) + _problems(state, words) + failure
-            yield told, rows, ready, hidden, gr.update(visible=bool(rows)), same[0]
+                running = _check_all(stories[:_MOST_CHECKED], stopped, words)
+            else:
+                running = self._judge_all(stories[:_MOST_JUDGED], who, key, rubric, int(repeats), stopped, words)
+            async with aclosing(running):
+                async for told, rows in running:
+                    if stopped.replaced:
+                        yield leave_alone(6)
+                        return
+                    if rows is None:
+                        yield told, *(same if begun else busy)
+                        begun = True
+                    else:
+                        yield told, rows, ready, hidden, gr.update(visible=bool(rows)), same[0]
         except (UserError, ProviderError) as error:
             yield failure_html(error, who, key, words), [], ready, hidden, hidden, gr.skip()
         finally:
             visits.end(request.session_hash, stopped)
+
+    async def _judge_all(self, stories, who, key, rubric, repeats, stopped, words) -> AsyncIterator[Told]:
+        provider, price = self.answers.provider(who, key, words), self.answers.price(who)
+        asked = questions(stories, [provider.model], rubric, repeats)
+        state, failure = Judging(len(asked)), ""
+        try:
+            async for state in judge_all(provider, asked, stopped):
+                yield _progress(state.done, state.asked, words), None
+        except ProviderError as error:
+            if not state.ratings:
+                raise
+            failure = failure_html(error, who, key, words)  # what has come until then is there, and may be paid for
+        ratings = [priced(rating, price) for rating in state.ratings]
+        table = await asyncio.to_thread(judged_many_html, ratings, words) if ratings else ""
+        told = table + spent_html(state, price, words) + problems_html(state, words) + failure
+        yield told, [asdict(rating) for rating in ratings]
 
     async def on_stop(self, request: gr.Request) -> None:
         self.desk.visits.stop(request.session_hash)
@@ -238,19 +259,11 @@ def _progress(done: int, asked: int, words: dict) -> str:
     return f'<div class="message hint"><progress value="{done}" max="{asked}"></progress><br>{said}</div>'
 
 
-def _spent(ratings: list[Rating], state: Judging, words: dict) -> str:
-    tokens_in, tokens_out = (sum(getattr(r, f"{way}_tokens") for r in ratings) for way in ("input", "output"))
-    cost = sum(rating.cost for rating in ratings)
-    money = f", {_dollars(cost)}" if cost else ""
-    stopped = f" · {words['stopped']}" if state.stopped else ""
-    return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money + stopped)
-
-
-def _dollars(cost: float) -> str:
-    return f"${cost:.{2 if cost >= 0.1 else 4}f}"
-
-
-def _problems(state: Judging, words: dict) -> str:
-    if not state.failed:
-        return ""
-    return message_html(words["judge_failed"].format(count=len(state.failed), reason=state.failed[0][1][:200]), "problem")
+async def _check_all(stories: list[Completion], stopped: asyncio.Event, words: dict) -> AsyncIterator[Told]:
+    checks = []
+    yield _progress(0, len(stories), words), None
+    while len(checks) < len(stories) and not stopped.is_set():
+        checks += await asyncio.to_thread(check_each, stories[len(checks) : len(checks) + _CHECKED_AT_ONCE])
+        yield _progress(len(checks), len(stories), words), None
+    table, rows = checked_many(stories[: len(checks)], checks, words)
+    yield table + (note_html(words["stopped"]) if len(checks) < len(stories) else ""), rows

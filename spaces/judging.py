@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.llm.prices import Price
+from backend.llm.provider import Completion as Answer
 from backend.llm.provider import Fatal, ProviderError, RateLimited, Transient
 from evaluation.judge import Question, ask
 from evaluation.ratings import Rating
@@ -19,11 +20,12 @@ _SHOW_EVERY = 0.3
 
 @dataclass
 class Judging:
-    """What has come so far. `failed` are questions without an answer, each with the reason."""
+    """What has come so far. `failed` are questions without a score, each with why; `answers` are all that came, refused ones too."""
 
     asked: int
     ratings: list[Rating] = field(default_factory=list)
-    failed: list[tuple[Question, str]] = field(default_factory=list)
+    failed: list[tuple[Question, NotAScore | ProviderError]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     stopped: bool = False
 
     @property
@@ -47,7 +49,7 @@ async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) ->
                 # One that has answered nothing yet will answer no other question either.
                 if isinstance(error, Fatal) or (isinstance(error, ProviderError) and not state.ratings):
                     raise
-                state.failed.append((question, str(error)))
+                state.failed.append((question, error))
 
     workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(asked)))]
     stopping = asyncio.create_task(stop.wait())
@@ -70,11 +72,16 @@ async def judge_all(provider, asked: Sequence[Question], stop: asyncio.Event) ->
         await provider.close()
 
 
+def cost_of(said: Rating | Answer, price: Price | None) -> float:
+    """Dollars as the endpoint said, else by its tokens where the price is known, else 0."""
+    if said.cost or price is None:
+        return said.cost or 0.0
+    return price.of(said.input_tokens or 0, said.output_tokens or 0)
+
+
 def priced(rating: Rating, price: Price | None) -> Rating:
-    """The rating with what its tokens cost, where the endpoint did not say it and the price is known."""
-    if rating.cost or price is None:
-        return rating
-    return replace(rating, cost=price.of(rating.input_tokens, rating.output_tokens))
+    """The rating with what it cost."""
+    return replace(rating, cost=cost_of(rating, price))
 
 
 class _Pause:
@@ -96,7 +103,7 @@ async def _patiently(provider, question: Question, pause: _Pause, state: Judging
     for attempt in range(1, _TRIES + 1):
         await pause.over()
         try:
-            return await ask(provider, question)
+            return await ask(provider, question, heard=state.answers.append)
         except RateLimited as error:
             if attempt == _TRIES:
                 raise

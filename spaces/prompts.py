@@ -21,6 +21,7 @@ from spaces.prompt_view import KINDS, prompt_html, told_html
 from spaces.saving import SAVE_LINES
 from spaces.story import message_html
 from spaces.typed import typed
+from spaces.visits import leave_alone
 
 LABEL = "tab_prompts"
 _LISTS = {"noun": "nouns", "verb": "verbs", "adjective": "adjectives", "feature": "features"}
@@ -92,7 +93,7 @@ def build(desk: Desk) -> None:
 
     async def on_ask(request: gr.Request, prompt: Prompt, text: str, who: str, key: str, page: str):
         """Outputs: story, its row, stop, the row of buttons after it."""
-        words, stopped = labels(page), visits.begin(request.session_hash)
+        words, stopped = labels(page), visits.begin(request.session_hash, LABEL)
         hidden = gr.update(visible=False)
         try:
             if not (text := typed(text)):
@@ -106,6 +107,9 @@ def build(desk: Desk) -> None:
             else:
                 name, provider, model = who, "openai", answers.endpoints[who].model if who in answers.endpoints else ""
                 answer = await _asked(answers.provider(who, key, words), text, stopped, words)
+            if stopped.replaced:
+                yield leave_alone(4)
+                return
             if answer is None:
                 yield message_html(words["prompts_waiting"]), [], hidden, hidden
                 return

@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 
 from backend.languages import load_language
+from backend.llm.prices import Price
 from evaluation.completions import Completion
 from evaluation.judge import as_table
-from evaluation.quick_check import QuickCheck, quick_check
+from evaluation.quick_check import CHECKS, QuickCheck, quick_check
 from evaluation.radar import radar
 from evaluation.ratings import Rating
-from evaluation.rubrics import CRITERIA
+from evaluation.rubrics import CRITERIA, NotAScore
+from spaces.desk import note_html
+from spaces.judging import Judging, cost_of
+from spaces.story import message_html
 
-CHECKS = ("complete", "long_enough", "in_script", "unbroken", "no_repetition", "opening_carried")
 _SIDE_BY_SIDE = 3  # models that a phone has room for
+_MOST_REFUSED = 3  # answers without a score that are shown
 
 
 def judged_html(ratings: Sequence[Rating], words: dict) -> str:
@@ -26,12 +30,17 @@ def judged_html(ratings: Sequence[Rating], words: dict) -> str:
         for criterion, (mean, low, high) in table.items()
     )
     head = f'<thead><tr><td></td><th scope="col">{words["mean"]}</th><th scope="col">{words["spread"]}</th></tr></thead>'
-    said = "".join(f"<li>{html.escape((rating.reason or rating.raw)[:1200])}</li>" for rating in ratings)
     return (
         f'<div class="scores"><div>{radar({ratings[0].judge: table}, names)}</div>'
         f'<div class="scroll"><table class="facts">{head}<tbody>{rows}</tbody></table></div></div>'
-        f'<p class="note">{_asked(ratings, words)}</p><details><summary>{words["judge_said"]}</summary><ol class="said">{said}</ol></details>'
+        f'<p class="note">{_asked(ratings, words)}</p>{said_html([rating.reason or rating.raw for rating in ratings], words)}'
     )
+
+
+def said_html(texts: Sequence[str], words: dict) -> str:
+    """A judge's own words, folded."""
+    said = "".join(f"<li>{html.escape(text[:1200])}</li>" for text in texts)
+    return f'<details><summary>{words["judge_said"]}</summary><ol class="said">{said}</ol></details>'
 
 
 def checked_html(check: QuickCheck, words: dict) -> str:
@@ -84,6 +93,30 @@ def judged_many_html(ratings: Sequence[Rating], words: dict) -> str:
     note = words["interval_note"] if intervals else f"{words['mean']}; {words['spread']}"
     table = _table([*(names[criterion] for criterion in CRITERIA), words["judgements"]], rows)
     return f'{table}<p class="note">{_asked(ratings, words)}<br>{note}</p>{radar(shown, names)}'
+
+
+def spent_html(state: Judging, price: Price | None, words: dict) -> str:
+    """What all answers took, those that held no score too."""
+    tokens_in, tokens_out = (sum(getattr(a, f"{way}_tokens") or 0 for a in state.answers) for way in ("input", "output"))
+    cost = sum(cost_of(answer, price) for answer in state.answers)
+    money = f", {dollars(cost)}" if cost else ""
+    stopped = f" · {words['stopped']}" if state.stopped else ""
+    return note_html(words["spent"].format(done=state.done, asked=state.asked, tin=tokens_in, tout=tokens_out) + money + stopped)
+
+
+def dollars(cost: float) -> str:
+    """An amount as one reads it."""
+    return f"${cost:.{2 if cost >= 0.1 else 4}f}"
+
+
+def problems_html(state: Judging, words: dict) -> str:
+    """How many questions have no score and why, and some of the answers that held none."""
+    if not state.failed:
+        return ""
+    why = [error for _, error in state.failed]
+    told = message_html(words["judge_failed"].format(count=len(why), reason=str(why[0])[:200]), "problem")
+    refused = [error.answer for error in why if isinstance(error, NotAScore) and error.answer.strip()]
+    return told + (said_html(refused[:_MOST_REFUSED], words) if refused else "")
 
 
 def check_each(completions: Sequence[Completion]) -> list[QuickCheck]:

@@ -14,6 +14,6 @@ _SHOW = """() => {{
 }}"""
 
 
-def into_view(button: str, output: str, sign: str = ".story") -> str:
+def into_view(button: str, output: str, sign: str = ":is(.story, .problem)") -> str:
     """The script that puts a button at the top of a phone's screen, once what `sign` selects can be seen in `output`."""
     return _SHOW.format(button=button, output=output, sign=sign)

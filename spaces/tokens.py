@@ -20,6 +20,7 @@ from spaces.token_pieces import pieces
 from spaces.token_view import tokens_html
 from spaces.verdict import facts_of, model_of
 from spaces.visitor import visitor_address
+from spaces.visits import leave_alone
 from spaces.writing import Draft, draw_seed, write_stories
 
 LABEL = "tab_tokens"
@@ -46,7 +47,7 @@ def build(desk: Desk) -> None:
     def looking(tell: bool):
         async def on_look(request: gr.Request, text, language, model, seed, page, *settings):
             """Outputs: what is shown, language."""
-            words, stopped = labels(page), visits.begin(request.session_hash)
+            words, stopped = labels(page), visits.begin(request.session_hash, LABEL)
             try:
                 text = clean_opening(text, page)
                 spoken = language_of(text, language, page, desk.written)
@@ -61,6 +62,9 @@ def build(desk: Desk) -> None:
                     async for _ in write_stories(models, [draft], text, short, stopped, words, owner):
                         if draft.coming is not None or draft.ahead:
                             yield message_html(facts_of(draft, text, spoken, words)[0], share=draft.coming), gr.skip()
+                    if stopped.replaced:
+                        yield leave_alone(2)
+                        return
                     if draft.failed:
                         raise UserError(draft.ending)
                     async with models.lend_async(draft.model) as engine:

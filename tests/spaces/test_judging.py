@@ -14,7 +14,7 @@ from spaces.endpoint_fields import failure_html
 from spaces.judged import pasted, uploaded
 from spaces.judging import judge_all, priced
 from spaces.labels import labels
-from spaces.score_view import check_each, checked_many, judged_many_html
+from spaces.score_view import check_each, checked_many, judged_many_html, problems_html, spent_html
 
 WORDS = labels("english")
 GOOD = json.dumps(dict.fromkeys(CRITERIA, 7))
@@ -34,7 +34,7 @@ class Endpoint:
         await asyncio.sleep(0)
         if isinstance(answer, Exception):
             raise answer
-        return Completion(answer)
+        return Completion(answer, input_tokens=100, output_tokens=10)
 
     async def close(self):
         self.closed = True
@@ -64,6 +64,18 @@ async def test_an_endpoint_that_never_answers_properly_is_given_up():
     state = await run(Endpoint(["I'd rather not."]), 3)
     assert len(state.failed) == 3
     assert state.done == 3
+
+
+async def test_answers_that_hold_no_score_are_told_and_counted_for_they_are_paid_for():
+    state = await run(Endpoint(["<b>I</b> like it."]), 3)
+    assert "1,200 tokens in, 120 out" in spent_html(state, None, WORDS)
+    assert "$0.0003" in spent_html(state, Price(0.15, 0.60), WORDS)
+    told = problems_html(state, WORDS)
+    assert told.count("&lt;b&gt;I&lt;/b&gt; like it.") == 3
+    assert "<b>" not in told
+    half = await run(Endpoint(["no score", GOOD]), 3)
+    assert len(half.ratings) == 3
+    assert "600 tokens in, 60 out" in spent_html(half, None, WORDS)
 
 
 async def test_a_wrong_key_ends_it_at_once():
