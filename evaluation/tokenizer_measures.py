@@ -56,9 +56,9 @@ def measure_tokenizer(
     counts = Counter(token for ids in encoded for token in ids)
     vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
     tokens, n_bytes = sum(counts.values()), sum(len(text.encode()) for text in texts)
-    if not tokens:
-        raise UserError("The texts to measure tokenizers on are empty; give a file with stories.")
     said = Counter(word for text in texts for word in words(text))
+    if not said or not tokens:
+        raise UserError(f"The {language} texts hold no words that {name} could cut; give a file with stories to measure tokenizers on.")
     distinct = list(said)
     pieces = [len(spans) for spans in word_spans(tokenizer, distinct)]
     total = sum(said.values())

@@ -10,6 +10,7 @@ from evaluation.completions import read_all
 from evaluation.quick_check import CHECKS, LABEL
 from evaluation.quick_table import as_text, check_all
 from evaluation.unknown_words import corpus_texts, unknown_shares
+from evaluation.whole_stories import read_whole_stories
 
 
 @click.command()
@@ -21,6 +22,7 @@ from evaluation.unknown_words import corpus_texts, unknown_shares
 )
 @click.option("--column", default="story", show_default=True, help="the corpus's text column")
 @click.option("--language", help="for files that do not say it")
+@click.option("--whole-stories", metavar="WORDS", type=click.IntRange(min=1), help="FILES hold whole stories: the first sentences of each, of eight or more words, are its opening, the next so many words the completion")
 @click.option("--reference", help="a model folder or Hub id: tells the stories' bits per byte under it")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="a JSON file for the table and every story's row")
 def quick(
@@ -28,11 +30,12 @@ def quick(
     corpus: Path | None,
     column: str,
     language: str | None,
+    whole_stories: int | None,
     reference: str | None,
     out: Path | None,
 ) -> None:
     """Check completions offline. A heuristic on form, not a judge of meaning."""
-    completions = read_all(files, language)
+    completions = read_whole_stories(files, whole_stories, language) if whole_stories else read_all(files, language)
     extras = {}
     if corpus:
         extras["unknown_words"] = unknown_shares(completions, corpus_texts(corpus, column))

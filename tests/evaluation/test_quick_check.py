@@ -1,13 +1,19 @@
 """The quick check: what a reader sees wrong with a story's form, it must say, and praise nothing it cannot see."""
 
+import json
+import re
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from backend.errors import UserError
 from backend.languages import load_language
+from evaluation.__main__ import evaluation
 from evaluation.quick_check import LABEL, broken_characters, entities, quick_check
 from evaluation.text import ends_a_sentence, sentences, words
+from evaluation.whole_stories import read_whole_stories
 
 OPENING = "एक दिन मीना को जंगल में एक नीला पत्थर मिला।"
 GOOD = (
@@ -140,3 +146,17 @@ def test_who_and_what_a_long_opening_names_is_enough_to_have_taken_it_up():
     opening = "On the last night of summer, Anouk found a lantern that only glowed when someone laughed."
     assert quick_check(opening, '"What is your name?" Anouk asked the lantern.', "english").passed["opening_carried"]
     assert not quick_check(opening, '"What is your name?" Tom asked the kettle.', "english").passed["opening_carried"]
+
+
+def test_people_s_whole_stories_are_measured_as_completions_of_their_own_beginnings(tmp_path):
+    file = tmp_path / "stories.jsonl"
+    begun = "Mina went out. She took a red ball and a stick along."
+    rows = [begun + "\n\nMina threw the ball to Ravi. " + "The ball flew far over the wall. " * 9, begun + " Too short."]
+    file.write_text("".join(json.dumps({"story": row}) + "\n" for row in rows), "utf-8")
+    (found,) = read_whole_stories([file], 30, "english")
+    assert (found.opening, len(found.completion.split())) == (begun, 30)
+    assert found.completion.startswith("Mina threw the ball to Ravi. The ball flew")
+    done = CliRunner().invoke(evaluation, ["quick", str(file), "--language", "english", "--whole-stories", "30"])
+    assert re.search(r"with_entity_carried +1\.000", done.output), done.output
+    with pytest.raises(UserError, match="ask for fewer"):
+        read_whole_stories([file], 300, "english")

@@ -62,6 +62,12 @@ def test_more_vocabulary_cuts_fewer_words():
     assert small.round_trip == large.round_trip == 1
 
 
+@pytest.mark.parametrize("text", ["", "12 345, 6789.\n"])
+def test_texts_without_words_are_told_of(by_hand, text):
+    with pytest.raises(UserError, match="hold no words"):
+        measure_tokenizer(by_hand, "pieces", [text], "hindi")
+
+
 def test_the_command_writes_table_and_plot(tmp_path):
     (tmp_path / "s.jsonl").write_text(
         "".join(json.dumps({"story": s}, ensure_ascii=False) + "\n" for s in told("bangla", 60)), "utf-8"
