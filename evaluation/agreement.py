@@ -52,7 +52,10 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def length_bias(scores: np.ndarray, lengths: np.ndarray, openings: np.ndarray) -> float:
-    """Spearman's correlation of score and length among stories of the same opening, so that hard openings do not count."""
+    """Spearman's correlation of score and length among stories of the same opening, so that hard openings do not count.
+
+    Of all stories where hardly any opening has two.
+    """
     columns = np.column_stack([scores, lengths]).astype(float)
     _, index = np.unique(openings, return_inverse=True)
     centred = columns - cluster_means(columns, openings)[index]

@@ -103,6 +103,8 @@ def read_rows(path: Path) -> list[dict]:
 def _as_completion(path: Path, number: int, row: dict, language: str | None, model: str | None) -> Completion:
     opening = row.get("opening", row.get("prompt", ""))
     text = row.get("completion", row.get("story"))
+    if text is None and "overall" in row:
+        raise UserError(f"{path}, row {number}, has grades and no story; `python -m evaluation report` reads ratings.")
     if not isinstance(text, str) or not isinstance(opening, str):
         raise UserError(
             f"{path}, row {number}, has no text; a row needs `opening` and `completion`, or the paper's `prompt` and `story`."

@@ -30,8 +30,8 @@ class Rung:
     """One kind of damage: mean scores from none to full, and whether they fall.
 
     `correlation` is the rank correlation of damage and score within a story, averaged (-1: falls at every step);
-    `drop` is what full damage costs, with its 95 % interval; `blind` when that interval does not lie above 0. NaN where the
-    judge gave too few scores to tell.
+    `drop` is what full damage costs, with its 95 % interval; `blind` unless that interval lies above 0. NaN where the judge
+    gave too few scores to tell, which is no sight either.
     """
 
     kind: str
@@ -100,7 +100,7 @@ def climb(ladder: Sequence[Completion], scores: Sequence[float], seed: int = 0) 
         low, high = float(drop.low[0]), float(drop.high[0])
         means = tuple(round(float(column[~np.isnan(column)].mean()), 4) if not np.isnan(column).all() else math.nan for column in grid.T)
         mean_correlation = float(np.mean(correlations)) if correlations else float("nan")
-        rungs.append(Rung(kind, means, mean_correlation, float(drop.mean[0]), low, high, low <= 0))
+        rungs.append(Rung(kind, means, mean_correlation, float(drop.mean[0]), low, high, not low > 0))
     return rungs
 
 

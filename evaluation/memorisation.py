@@ -122,6 +122,6 @@ def summary(rows: list[Memorised]) -> list[dict]:
         asked = [name for name in measures if name != "bert_score" or any(row.bert_score is not None for row in rows)]
         for name in asked:
             values = [value for row in group if (value := getattr(row, name)) is not None]
-            line[name] = float(np.mean(values)) if values else 0.0
+            line[name] = float(np.mean(values)) if values else None
         lines.append(line)
     return lines

@@ -149,10 +149,11 @@ def pair_prompt(first: str, second: str, opening: str, language: str) -> str:
 
 def read_preference(answer: str) -> float:
     """1 when A is better, 0 when B is, 0.5 for a tie. Raises ValueError otherwise."""
-    match = re.search(r'"better"\s*:\s*"?\s*(A|B|tie)\b', answer, re.IGNORECASE)
-    if match is None:
+    # A judge may repeat the form that it is to fill in before it does.
+    found = re.findall(r'"better"\s*:\s*"?\s*(A|B|tie)\b(?!"?\s*or\b)', answer, re.IGNORECASE)
+    if not found:
         raise ValueError("the answer does not say A, B or tie")
-    return {"a": 1.0, "b": 0.0, "tie": 0.5}[match.group(1).lower()]
+    return {"a": 1.0, "b": 0.0, "tie": 0.5}[found[-1].lower()]
 
 
 def win_rate(verdicts: Sequence[Verdict], seed: int = 0) -> WinRate:

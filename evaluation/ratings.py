@@ -39,6 +39,7 @@ class Rating:
 
     @property
     def story(self) -> Completion:
+        """What was rated."""
         return Completion(self.opening, self.completion, self.model, self.language, self.index, finished=self.finished)
 
 

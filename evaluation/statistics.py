@@ -190,8 +190,10 @@ def openings_needed(difference: float, spread: float, power: float = 0.8, alpha:
 
 
 def smallest_difference(spread: float, openings: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest true difference that this many openings show with the given power."""
-    low, high = 0.0, 10 * spread + 1e-12
+    """The smallest true difference that this many openings, two or more, show with the given power; `spread` is above 0."""
+    low, high = 0.0, spread
+    while _power(high / spread, openings, alpha) < power:
+        high *= 2
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (low, middle) if _power(middle / spread, openings, alpha) >= power else (middle, high)

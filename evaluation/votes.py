@@ -13,6 +13,7 @@ from evaluation.pairwise import Pair
 from evaluation.ratings import is_journal
 
 _WORTH = {"first": 1.0, "second": 0.0, "tie": 0.5, "bad": 0.5}
+_TEXTS = ("opening", "language", "first", "second", "first_story", "second_story")
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ def read_preferences(path: Path) -> list[Preference]:
             if row.get("discounted"):
                 continue
             worth = _WORTH[row["verdict"]]
-            stories = [
-                Completion(row["opening"], row[f"{side}_story"], row[side], row["language"]) for side in ("first", "second")
-            ]
-        except KeyError as error:
+            told = {name: row[name] for name in _TEXTS}
+        except (KeyError, TypeError) as error:
             raise UserError(f"{path}, row {number}, is no vote of the compare tab; it lacks or misnames {error}.") from None
+        if wrong := [name for name, text in told.items() if not isinstance(text, str)]:
+            raise UserError(f"{path}, row {number}, is no vote of the compare tab; its {wrong[0]} is no text.")
+        stories = [
+            Completion(told["opening"], told[f"{side}_story"], told[side], told["language"]) for side in ("first", "second")
+        ]
         if stories[0].model > stories[1].model:
             stories, worth = stories[::-1], 1 - worth
         found.append(Preference(Pair(*stories), worth))
@@ -82,15 +86,19 @@ def read_grades(path: Path) -> dict[tuple[str, str, int], float]:
 
 def _sqlite_rows(path: Path) -> Sequence[dict]:
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        with _opened(path) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("SELECT * FROM votes")]
     except sqlite3.Error as error:
         raise UserError(f"{path} holds no votes ({error}); give the app's votes.sqlite or JSON lines.") from None
 
 
+def _opened(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
+
+
 def _table_exists(path: Path, name: str) -> bool:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with _opened(path) as connection:
         try:
             return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
         except sqlite3.Error:

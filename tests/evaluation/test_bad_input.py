@@ -18,6 +18,7 @@ FILES = {
     "high.jsonl": RATING | {"scores": GRADES | {"grammar": 99}},
     "words.jsonl": RATING | {"scores": GRADES | {"grammar": "good"}},
     "none.jsonl": RATING | {"scores": GRADES | {"grammar": None}},
+    "paper.jsonl": GRADES | {"ID": "Prompt[1] - Story[1] | Prompt: x"},
     "place.jsonl": RATING | {"index": "x"}, "judge.jsonl": RATING | {"judge": 5},
 }  # fmt: skip
 JUDGES = ("--base-url", "http://127.0.0.1:9/v1", "--journal", "j.sqlite", "--yes")
@@ -28,6 +29,7 @@ CASES = {
     "quick story.jsonl story.jsonl": "once more",
     "quick picture": "picture is no text in UTF-8",
     "quick deep.jsonl": "deep.jsonl:1 nests lists too deeply",
+    "quick paper.jsonl --language hindi": "has grades and no story",
     "quick story.jsonl --out folder": "is a directory",
     "judge story.jsonl JUDGES": "Name at least one judge",
     "judge story.jsonl --judge g@ftp://x JUDGES": "names no judge",

@@ -76,12 +76,13 @@ def test_pairs_are_asked_in_both_orders_and_corrected_by_votes(two, tmp_path, ju
 
 
 def test_votes_of_the_compare_tab_are_turned_to_alphabetical_pairs(tmp_path):
-    found = read_preferences(write_votes(tmp_path / "votes.sqlite", 6))
+    found = read_preferences(write_votes(tmp_path / "votes #1?.sqlite", 6))
     assert len(found) == 6
     assert all(vote.pair.models == ("a", "b") and vote.worth == 0 for vote in found)
-    (tmp_path / "v.jsonl").write_text('{"verdict": "first"}\n', "utf-8")
-    with pytest.raises(UserError, match="row 1"):
-        read_preferences(tmp_path / "v.jsonl")
+    for row in ('{"verdict": "first"}', '{"verdict": ["first"]}', json.dumps(dict.fromkeys(("opening", "language", "first", "second", "first_story", "second_story"), 1) | {"verdict": "tie"})):
+        (tmp_path / "v.jsonl").write_text(row + "\n", "utf-8")
+        with pytest.raises(UserError, match="row 1"):
+            read_preferences(tmp_path / "v.jsonl")
 
 
 def test_a_ladder_of_judges_names_who_is_blind(tmp_path, judge_server):

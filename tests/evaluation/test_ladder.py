@@ -66,6 +66,11 @@ def test_answers_that_are_missing_do_not_stop_it(ladder):
     assert sum(rung.blind for rung in climb(ladder, scores)) == 0
 
 
+def test_a_judge_who_scores_one_story_has_shown_no_sight(ladder):
+    scores = [10 - 8 * float(item.model.rpartition("@")[2]) if item.index == 0 else float("nan") for item in ladder]
+    assert all(rung.blind for rung in climb(ladder, scores))
+
+
 def test_too_few_stories_is_said():
     with pytest.raises(UserError, match="needs 5"):
         build_ladder(["एक दिन। बस।"], told("english", 2), load_language("hindi"))

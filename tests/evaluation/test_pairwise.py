@@ -5,6 +5,8 @@ import pytest
 
 from evaluation.pairwise import Verdict, pair_prompt, read_preference, win_rate
 
+FORM = 'I shall answer {"reason": "one sentence", "better": "A" or "B" or "tie"}. '
+
 
 def simulate(quality, position=0.0, length=0.0, pairs=2000, longer=0.0):
     """Verdicts of a judge with these preferences on two models; `longer`: how much longer the first one writes."""
@@ -41,15 +43,16 @@ def test_one_that_always_wins_is_still_finite():
 
 @pytest.mark.parametrize(
     ("answer", "preference"),
-    [('{"reason": "x", "better": "A"}', 1), ('```json\n{"better":"b"}```', 0), ('{"better": "tie"}', 0.5)],
+    [('{"reason": "x", "better": "A"}', 1), ('```json\n{"better":"b"}```', 0), ('{"better": "tie"}', 0.5), (FORM + '{"better": "B"}', 0)],
 )
 def test_answers_are_read(answer, preference):
     assert read_preference(answer) == preference
 
 
-def test_other_answers_are_refused():
+@pytest.mark.parametrize("answer", ["Both are nice.", FORM])
+def test_other_answers_are_refused(answer):
     with pytest.raises(ValueError, match="A, B or tie"):
-        read_preference("Both are nice.")
+        read_preference(answer)
 
 
 def test_the_prompt_keeps_braces_of_stories():

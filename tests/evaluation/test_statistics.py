@@ -97,6 +97,9 @@ def test_the_number_of_openings_needed_gives_the_power_asked_for():
     draws = dice.normal(0.25, 1.0, (n, 4000))
     assert 0.78 <= (stats.ttest_1samp(draws, 0).pvalue < 0.05).mean() <= 0.82
     assert smallest_difference(1.0, n) == pytest.approx(0.25, rel=0.01)
+    few = smallest_difference(0.5, 2)
+    draws = dice.normal(few, 0.5, (2, 4000))
+    assert 0.78 <= (stats.ttest_1samp(draws, 0).pvalue < 0.05).mean() <= 0.82
 
 
 def test_agreement_knows_agreement_from_chance():
