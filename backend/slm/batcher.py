@@ -66,7 +66,7 @@ class Batcher:
         self._waiting: list[Request] = []
         self._places: dict[Request, Pipeline] = {}
         self._guard, self._closed = threading.Lock(), False
-        settings |= {"slots": slots, "threads": threads, "context": context, "blocks": blocks, "exact": exact}
+        settings |= {"slots": slots, "threads": threads, "context": context, "exact": exact}
         self._pipelines = [Pipeline(path, self._leave, self._lost, **settings) for _ in range(self.copies)]
         self._pipelines[0].start()
         self._pipelines[0].wait()

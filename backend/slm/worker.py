@@ -31,18 +31,19 @@ class Worker:
     """A pipeline and what it tells, by the numbers that the requests came with."""
 
     def __init__(
-        self, path: str, *, bos_id: int, eos_id: int, context: int, slots: int, blocks: int, threads: int, exact: bool, group: int
+        self, path: str, *, bos_id: int, eos_id: int, context: int, slots: int, threads: int, exact: bool, group: int
     ):
-        """`slots` stories at once, `blocks` of keys and values for each; `group` as `activation_group` gives it."""
+        """`slots` stories at once; `group` as `activation_group` gives it."""
         # With one row OpenVINO multiplies floats by another kernel than with more, and with fewer rows than threads its paged
         # attention cuts each sequence into parts. Their sums differ in the last bits: a lone story would part from the same
         # seed's story in a batch. Eight bits and one thread need no company.
         self._company = max(threads, 2) if exact or threads > 1 else 1
-        sequences = slots + self._company - 1
         scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs = sequences
+        scheduler.max_num_seqs = slots + self._company - 1
         scheduler.max_num_batched_tokens = 2048
-        scheduler.num_kv_blocks = sequences * blocks
+        # No number of blocks: keys and values then take as much memory as the stories at once have needed so far, of which
+        # there are never more than slots. Blocks of a fixed number are handed out in turn, until all are in memory.
+        scheduler.num_kv_blocks = scheduler.cache_size = 0
         scheduler.enable_prefix_caching = False
         # Waking a second thread for the sampler takes longer than drawing a few tokens does.
         properties = {"INFERENCE_NUM_THREADS": threads, "sampler_num_threads": 1}
