@@ -24,6 +24,9 @@ from backend.slm.cores import stay_on
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
 _FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
 _COMPANION_TOKENS = 128
+# Steps take what the app's own process leaves. Else, with many at work, it waits for a core while stories are there to be
+# begun and shown, and each worker steps the few that it has been given.
+_NICENESS = 10
 _RUNNING = openvino_genai.GenerationStatus.RUNNING
 
 
@@ -196,6 +199,7 @@ class Inbox:
 def main() -> None:
     """Serve until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which then closes stdin
+    os.nice(_NICENESS)
     outbox, inbox = Outbox(), Inbox()
     lines = inbox.lines(wait=True)
     if not lines:
