@@ -187,6 +187,9 @@ def _told(repo: str, done: str) -> Iterator[None]:
         if _status(error) == 401:
             raise UserError(_token(repo)) from None
         raise UserError(f"The Hub has no '{repo}' that your token may see; check the name, its kind and HF_TOKEN.") from None
+    except errors.RevisionNotFoundError:
+        name, _, revision = repo.partition("@")
+        raise UserError(f"The Hub has no revision '{revision}' of '{name}'; name a branch, tag or commit of it, or leave it out.") from None
     except errors.HfHubHTTPError as error:
         status = _status(error)
         if status == 401:

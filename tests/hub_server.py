@@ -75,7 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         match = _API.fullmatch(path)
         if not match or match.group(2) not in self.state.repos:
             return self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
-        _, name, what, _, rest = match.groups()
+        _, name, what, revision, rest = match.groups()
+        if what == "revision" and revision not in ("main", "refs", SHA, self.state.sha(name)):
+            return self._send(404, {"error": "Invalid rev id"}, {"X-Error-Code": "RevisionNotFound"})
         if what in (None, "revision"):
             return self._send(200, self._info(name))
         if what == "tree":

@@ -45,7 +45,7 @@ class TrainConfig:
     warmup_steps: int = 20
     decay_share: float = 0.5  # the last part of the run, over which the rate falls linearly to zero
     schedule: str = "trapezoid"  # trapezoid or cosine
-    max_gradient_norm: float = 1.0
+    max_gradient_norm: float = 1.0  # longer ones are clipped to it; 0: none is
     mixed_precision: str = "bf16"  # bf16 or no
     compile: bool = False
     threads: int = 0  # CPU threads a process; 0: its share of the cores
@@ -74,7 +74,7 @@ LEAST = {
     "batch_size": 1, "gradient_accumulation": 1, "newton_schulz_steps": 1, "eval_every": 1, "eval_batches": 1,
     "save_every": 1, "keep_checkpoints": 1, "keep_best": 0, "learning_rate": 0, "matrix_learning_rate": 0,
     "adam_beta1": 0, "muon_momentum": 0, "weight_decay": 0, "warmup_steps": 0, "decay_share": 0, "max_gradient_norm": 0,
-    "threads": 0, "samples": 0, "seed": 0,
+    "threads": 0, "samples": 0, "seed": 0, "rope_theta": 1,
 }  # fmt: skip
 
 

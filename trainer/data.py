@@ -25,7 +25,7 @@ class Rows:
     def __init__(self, folder: Path | str, split: str, block_size: int, seed: int = 0, whole_documents: bool = True):
         self.meta = read_meta(Path(folder))
         path = Path(folder) / f"{split}.bin"
-        self.data = np.memmap(path, dtype=np.dtype(self.meta["dtype"]), mode="r")
+        self.data = map_tokens(path, np.dtype(self.meta["dtype"]))
         self.block_size, self.seed, self.whole_documents = block_size, seed, whole_documents
         if whole_documents:
             self._starts, self._lengths = find_documents(self.data, self.meta["bos_id"], self.meta["eos_id"], block_size + 1)
@@ -128,9 +128,23 @@ def pack(lengths: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
     return packed, np.searchsorted(row_of[packed], np.arange(rows + 1))
 
 
+def map_tokens(path: Path, dtype: np.dtype) -> np.ndarray:
+    """The tokens of a `.bin` file, left on disk. Raises UserError when it is empty or cut off within a token."""
+    try:
+        return np.memmap(path, dtype=dtype, mode="r")
+    except ValueError:
+        size = path.stat().st_size
+        raise UserError(
+            f"{path} has {size} bytes, which are no tokens of {dtype.itemsize} bytes each; make it anew with trainer/prepare.py."
+        ) from None
+
+
 def read_meta(folder: Path) -> dict:
-    """`meta.json` of a folder of tokens. Raises UserError when there is none."""
+    """`meta.json` of a folder of tokens. Raises UserError when there is none, or a damaged one."""
     path = folder / "meta.json"
     if not path.exists():
         raise UserError(f"{folder} holds no meta.json; make it with trainer/prepare.py --out {folder}.")
-    return json.loads(path.read_text("utf-8"))
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise UserError(f"{path} is damaged; make it anew with trainer/prepare.py --out {folder}.") from None

@@ -133,6 +133,9 @@ def test_refusals_are_one_sentence(hub, folder, tmp_path, key, arguments, compla
 def test_a_repository_that_is_not_there_and_a_hub_that_is_not_there(hub, tmp_path):
     done = call(hub, "download_model", tmp_path, repo="org/nothing")
     assert done.returncode == 1 and done.stderr.startswith("Error: The Hub has no 'org/nothing'")
+    hub.repos["org/model"] = {"config.json": b"{}"}
+    done = call(hub, "download_model", tmp_path, repo="org/model@v9")
+    assert done.returncode == 1 and done.stderr.startswith("Error: The Hub has no revision 'v9' of 'org/model'; name a branch")
     hub.address = "http://127.0.0.1:9"
     done = call(hub, "download_model", tmp_path, repo="org/nothing")
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1

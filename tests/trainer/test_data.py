@@ -139,6 +139,21 @@ def test_too_little_text_is_told(tmp_path):
         Rows(tmp_path, "train", 64, whole_documents=False)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("train.bin", b"", r"train\.bin has 0 bytes, which are no tokens of 2 bytes each; make it anew"),
+        ("train.bin", b"abc", r"train\.bin has 3 bytes, which are no tokens of 2 bytes each; make it anew"),
+        ("meta.json", b'{"bos_id"', r"meta\.json is damaged; make it anew"),
+    ],
+)
+def test_files_that_are_cut_off_are_told(file, content, says, tmp_path):
+    write_documents(tmp_path, [5])
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        Rows(tmp_path, "train", 64)
+
+
 def test_the_tokens_of_prepare_hold_every_story(tokens, corpus):
     from backend.tokenizer import load_tokenizer
 
