@@ -1,20 +1,30 @@
 """What a run would take, before it takes it."""
 
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from backend.processor import processor_name
 from trainer.config import TrainConfig
 from trainer.data import Rows, read_meta
 from trainer.loss import chunk_sizes
-from trainer.optimizer import build_optimizers
+from trainer.memory import keep_freed_memory
+from trainer.optimizer import build_optimizers, gradient_norm
+
+_TIMED = 3  # steps
+_LONG = 4e11  # parameters times tokens of a micro-step: on a core of a CPU half a minute
 
 
 def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
-    """Parameters, tokens, memory, and the time and cost that one timed step on this machine predicts."""
+    """Parameters, tokens, memory, and the time and cost that some timed steps on this machine predict.
+
+    Evaluations, samples and checkpoints are not in the time.
+    """
+    keep_freed_memory()
     meta = read_meta(Path(config.data))
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -65,26 +75,32 @@ def estimate_memory(config: TrainConfig, vocab_size: int, on_cpu: bool) -> int:
     return states + activations + head + vocab_size * (2 * 4 * chunk + precision * gathered)
 
 
-def _time_a_step(model, config: TrainConfig) -> float:
-    """Seconds of a step, from one micro-step and one update. On a CPU a row stands for its whole batch."""
+def _time_a_step(model: nn.Module, config: TrainConfig) -> float:
+    """Seconds of a step, from some micro-steps and updates as training does them. On a CPU a row stands for a long batch."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    long = device == "cpu" and parameters * config.batch_size * config.block_size > _LONG
+    rows_timed = 1 if long else config.batch_size
+    wrapped = torch.compile(model) if config.compile else model
     optimizers = build_optimizers(model, config)
     rows = Rows(config.data, "train", config.block_size, config.seed, config.whole_documents)
     bf16 = config.mixed_precision == "bf16"
-    timed = config.batch_size if device == "cuda" else 1
-    for _ in range(2):  # the first one warms up
+    steps = []
+    for number in range(_TIMED + 1):
         started = time.perf_counter()
-        ids, targets, documents = (part.to(device) for part in rows.batch(0, timed))
+        ids, targets, documents = (part.to(device) for part in rows.batch(number * rows_timed, rows_timed))
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = model(ids, targets, documents if config.document_attention else None)
+            loss = wrapped(ids, targets, documents if config.document_attention else None)
         loss.backward()
-        float(loss)
+        float(loss.detach())
         passed = time.perf_counter()
+        float(gradient_norm(model, config.max_gradient_norm))
         for optimizer in optimizers:
             optimizer.step()
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=True)
         if device == "cuda":
             torch.cuda.synchronize()
         updated = time.perf_counter()
-    return (passed - started) * config.batch_size / timed * config.gradient_accumulation + updated - passed
+        steps.append((passed - started) * config.batch_size / rows_timed * config.gradient_accumulation + updated - passed)
+    return statistics.median(steps[1:])  # the first one warms up

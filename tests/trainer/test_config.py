@@ -1,11 +1,15 @@
 import dataclasses
+import os
 import sys
+from importlib.util import find_spec
 
 import pytest
+import torch
 
 from backend.errors import UserError
 from tests.trainer.small_runs import call, settings, train
 from trainer.config import TrainConfig, load_config, save_config
+from trainer.optimizer import gradient_norm
 from trainer.plan import count_parameters, estimate_memory
 from trainer.throughput import throughput
 from trainer.train import build_model
@@ -73,6 +77,25 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_trained(monk
     with pytest.raises(UserError, match="pip install trackio"):
         train(TrainConfig(trackers="trackio", data=str(tmp_path / "none"), out=str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not find_spec("wandb"), reason="needs wandb")
+def test_a_tracker_without_an_account_is_told_in_one_sentence(monkeypatch, tokens, config_file, tmp_path):
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"HOME": tmp_path, "NETRC": tmp_path / "none", "WANDB_BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"--trackers wandb cannot begin \(.*WANDB_MODE=offline, or leave it out"):
+        train(load_config(config_file, settings(data=tokens, out=tmp_path / "run", trackers="wandb")))
+
+
+def test_a_limit_of_0_clips_no_gradient():
+    model = torch.nn.Linear(2, 1, bias=False)
+    for limit, left in ((1.0, [0.6, 0.8]), (0, [3.0, 4.0])):
+        model.weight.grad = torch.tensor([[3.0, 4.0]])
+        assert gradient_norm(model, limit).item() == 5.0
+        torch.testing.assert_close(model.weight.grad, torch.tensor([left]))
 
 
 @pytest.mark.parametrize("name", ["adam_beta1", "muon_momentum"])
