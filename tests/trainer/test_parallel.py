@@ -1,7 +1,9 @@
 """Two processes train as one does at the same global batch, and leave the same checkpoint."""
 
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -18,9 +20,9 @@ PARTS = {"batch_size": 4, "gradient_accumulation": 2, "eval_batches": 4}
 CONFIGS = ROOT / "trainer" / "configs" / "accelerate"
 
 
-def launch(accelerate_config, config_file, **fields):
+def launch(accelerate_config, config_file, more=("--main_process_port", "0"), **fields):
     line = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / accelerate_config)]
-    line += ["--num_processes", "2", "--mixed_precision", "no", "--main_process_port", "0"]
+    line += ["--num_processes", "2", "--mixed_precision", "no", *more]
     line += [str(ROOT / "trainer" / "train.py"), str(config_file), *settings(**fields)]
     return subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment(OMP_NUM_THREADS="1"))
 
@@ -72,6 +74,19 @@ def test_two_processes_are_as_one(accelerate_config, sizes, alone, tokens, confi
     assert done.returncode == 0, (done.returncode, done.stderr)
     assert [row["step"] for row in rows(tmp_path / "two") if "loss" in row] == [9, 10]
     torch.testing.assert_close(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=2e-2, atol=0)
+
+
+def test_two_launches_as_on_two_machines_are_as_one_process(alone, tokens, config_file, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    fields = COMMON | {"data": tokens, "out": tmp_path, "batch_size": 4, "gradient_accumulation": 1, "eval_batches": 4}
+    where = ("--num_machines", "2", "--main_process_ip", "127.0.0.1", "--main_process_port", port, "--machine_rank")
+    with ThreadPoolExecutor(2) as pool:
+        machines = [pool.submit(launch, "many_nodes.yaml", config_file, (*where, rank), **fields) for rank in ("0", "1")]
+    for machine in machines:
+        assert machine.result().returncode == 0, machine.result().stderr
+    assert_same_run(tmp_path, alone / "whole")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
