@@ -172,7 +172,7 @@ def _learn(
 
     devices = f"{world} x {device_name(accelerator.device)}"
     tokens_per_step = rows_per_step * config.block_size
-    learnt = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
+    val_targets = meta["val_tokens"] - (meta["val_documents"] if config.whole_documents else 0)
     saved = step if resumed and resumed.parent == out else -1
     progress = tqdm(total=config.max_steps, initial=step, unit=" steps", disable=not (main and sys.stderr.isatty()))
     started = time.perf_counter()
@@ -214,7 +214,7 @@ def _learn(
             val_loss = evaluate()
             check_finite(val_loss, step, out)
             stories = sample()
-            bits_per_byte = val_loss / math.log(2) * learnt / meta["val_bytes"]
+            bits_per_byte = val_loss / math.log(2) * val_targets / meta["val_bytes"]
             is_best, best = val_loss < best, min(best, val_loss)
             if main:
                 row = {"step": step, "tokens": tokens, "val_loss": val_loss, "seconds": round(seconds, 3)}
@@ -234,12 +234,13 @@ def _learn(
         save()
     if config.trackers:
         accelerator.end_training()
-    if stop.signal == signal.SIGINT:
-        raise KeyboardInterrupt
-    if config.export and main and step >= config.max_steps:
+    interrupted = stop.signal == signal.SIGINT
+    if config.export and main and step >= config.max_steps and not interrupted:
         _push(export(out, out / "final", Path(config.data), name=out.name), config, "The model", whole=True)
     if config.push_to_hub:
-        await_pushes()
+        await_pushes()  # a second Ctrl-C ends this too
+    if interrupted:
+        raise KeyboardInterrupt
     return step >= config.max_steps
 
 
