@@ -161,7 +161,7 @@ def table(runs: list[Run]) -> list[dict]:
             last = evaluated[-1]
             row |= {"step": last["step"], "tokens": last["tokens"], "val_loss": last["val_loss"]}
             row |= {"bits_per_byte": last["bits_per_byte"], "seconds": last["seconds"]}
-            row |= {"best_val_loss": min(one["val_loss"] for one in evaluated)}
+            row |= {"best_val_loss": min(evaluation["val_loss"] for evaluation in evaluated)}
         found.append(row)
     return sorted(found, key=lambda row: row.get("bits_per_byte", float("inf")))
 
