@@ -253,3 +253,12 @@ def test_a_file_that_holds_no_texts_is_told(name, content, says, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=says):
         list(read_texts(str(tmp_path / name), "story"))
+
+
+def test_a_dataset_that_the_hub_does_not_have_is_told(tokens, tmp_path):
+    with hub_server() as hub:
+        online = hub.environment | {"HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "hub")}
+        arguments = ["--dataset", "org/none", "--tokenizer", tokens / "tokenizer", "--out", tmp_path / "out"]
+        done = call("prepare", *arguments, env=environment(**online))
+    assert done.returncode == 1
+    assert "'org/none' is neither a file or folder here" in done.stderr and "Traceback" not in done.stderr
