@@ -66,6 +66,32 @@ def test_in_the_open_the_stories_grow_together_and_stop_together(page):
     assert not page.shown("#vote-first")
 
 
+def test_stories_told_anew_in_the_middle_can_be_stopped_as_the_first_ones_could(page):
+    tell(page, HINDI)
+    page.wait(lambda: page.shown("#compare-stop") and len(cards(page)) == 2 and min(map(len, cards(page))) > len(HINDI) + 100)
+    before = min(map(len, cards(page)))
+    page.one("#tell").click()
+    page.wait(lambda: min(map(len, cards(page))) < before)
+    page.wait(lambda: min(map(len, cards(page))) > len(HINDI) + 30)
+    assert page.shown("#compare-stop")
+    page.one("#compare-stop").click()
+    page.wait(lambda: not page.shown("#compare-stop"))
+    assert WORDS["stopped"] in cards(page)[0]
+
+
+def test_two_clicks_are_one_vote_and_what_is_asked_follows_the_page_s_language(page, data_folder):
+    tell(page, HINDI)
+    page.wait(lambda: page.shown("#vote-first"))
+    page.choose("#page-language", "मराठी")
+    page.wait(lambda: page.one("#vote-said").text == labels("marathi")["vote_question"])
+    before = len(Votes(data_folder).all())
+    page.browser.execute_script("const button = document.querySelector('#vote-tie'); button.click(); button.click()")
+    page.wait(lambda: page.all("#compare-stories footer"))
+    page.wait(lambda: page.one("#differences").text.count(".") >= 4)
+    assert page.one("#vote-said").text == labels("marathi")["vote_hurried"]
+    assert len(Votes(data_folder).all()) == before + 1
+
+
 def test_one_model_is_no_comparison(page):
     page.one("#blind input").click()
     page.all("#compare-models .token-remove")[0].click()

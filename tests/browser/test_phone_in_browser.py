@@ -31,6 +31,25 @@ def test_nothing_is_too_small_to_tap(chromium, address):
         assert not small, f"{key}: {small}"
 
 
+def test_what_is_wrong_with_an_opening_comes_into_view(chromium, address):
+    page = Page(chromium, address, 390)
+    page.open_tab("tab_compare", "#tell")
+    page.paste("#compare-opening textarea", "एक छोटी चिड़िया थी। " * 90)
+    page.one("#tell").click()
+    page.wait(lambda: page.shown("#compare-stories .problem"))
+    seen = "const box = document.querySelector('#compare-stories .problem').getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight"
+    page.wait(lambda: page.browser.execute_script(seen))
+
+
+def test_nothing_of_a_judge_is_too_small_to_tap(chromium, address, llm):
+    page = Page(chromium, address, 390)
+    page.open_tab("tab_judge", "#score")
+    page.choose("#judge-who", f"grader @ {llm.base_url.split('/')[2]}")
+    page.wait(lambda: page.shown("#repeats"))
+    small = [name for name, height in page.browser.execute_script(TAPPED) if 0 < height < SMALLEST]
+    assert not small
+
+
 def test_long_choices_end_before_their_arrow(chromium, address):
     page = Page(chromium, address, 390)
     page.open_tab("tab_judge", "#score")
