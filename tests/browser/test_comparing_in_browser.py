@@ -94,6 +94,8 @@ def test_two_clicks_are_one_vote_and_what_is_asked_follows_the_page_s_language(p
 
 def test_one_model_is_no_comparison(page):
     page.one("#blind input").click()
+    border = "const box = getComputedStyle(document.querySelector('#blind input')); return parseFloat(box.borderTopWidth) >= 1 && box.borderTopColor != box.backgroundColor"
+    assert page.browser.execute_script(border), "an empty box cannot be seen"
     page.all("#compare-models .token-remove")[0].click()
     tell(page, HINDI)
     page.wait(lambda: page.all("#compare-stories .problem"))
