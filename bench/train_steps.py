@@ -21,8 +21,8 @@ from bench.train_time_to_loss import BLOCK, OURS, prepare
 from trainer.config import TrainConfig
 from trainer.data import Rows
 from trainer.memory import keep_freed_memory
+from trainer.model import build_model
 from trainer.optimizer import build_optimizers, gradient_norm, set_learning_rates
-from trainer.train import build_model
 
 WARM_UP, STEPS, ROWS = 5, 25, 8
 

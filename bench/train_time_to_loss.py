@@ -29,9 +29,9 @@ from datagen.storyteller.teller import load_storyteller
 from trainer.config import TrainConfig
 from trainer.data import Rows
 from trainer.memory import keep_freed_memory
+from trainer.model import build_model
 from trainer.optimizer import build_optimizers, gradient_norm, schedule, set_learning_rates
 from trainer.prepare import write_tokens
-from trainer.train import build_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "stories"
 BLOCK, TOKENS_A_STEP, STEPS = 256, 2048, 300

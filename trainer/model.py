@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainer.config import TrainConfig
 from trainer.loss import linear_cross_entropy
 
 
@@ -170,3 +171,11 @@ class StoryModel(nn.Module):
         if targets is None:
             return self.lm_head(hidden)
         return linear_cross_entropy(hidden.flatten(0, 1).to(dtype), self.lm_head.weight, targets.flatten())
+
+
+def build_model(config: TrainConfig, vocab_size: int) -> StoryModel:
+    """The configured model, its weights drawn by torch's dice."""
+    return StoryModel(
+        vocab_size, config.hidden_size, config.n_layers, config.n_heads, config.intermediate_size,
+        config.tie_embeddings, config.block_size, config.rope_theta,
+    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,13 +12,14 @@ from trainer.config import TrainConfig
 from trainer.data import Rows, read_meta
 from trainer.loss import chunk_sizes
 from trainer.memory import keep_freed_memory
+from trainer.model import build_model
 from trainer.optimizer import build_optimizers, gradient_norm
 
 _TIMED = 3  # steps
 _LONG = 4e11  # parameters times tokens of a micro-step: on a core of a CPU half a minute
 
 
-def describe(config: TrainConfig, build_model: Callable, price: float) -> str:
+def describe(config: TrainConfig, price: float) -> str:
     """Parameters, tokens, memory, and the time and cost that some timed steps on this machine predict.
 
     Evaluations, samples and checkpoints are not in the time.

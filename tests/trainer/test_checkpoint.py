@@ -9,7 +9,7 @@ from backend.errors import UserError
 from tests.trainer.small_runs import SIZES, call, environment, rows, settings, train
 from trainer.checkpoint import best_checkpoint, checkpoints, drop_old, load_weights, newest_checkpoint, weights
 from trainer.config import load_config
-from trainer.train import build_model
+from trainer.model import build_model
 
 
 def make_run(out, losses):

@@ -9,10 +9,10 @@ import torch
 from backend.errors import UserError
 from tests.trainer.small_runs import call, settings, train
 from trainer.config import TrainConfig, load_config, save_config
+from trainer.model import build_model
 from trainer.optimizer import gradient_norm
 from trainer.plan import count_parameters, estimate_memory
 from trainer.throughput import throughput
-from trainer.train import build_model
 
 
 def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):

@@ -17,8 +17,8 @@ from tests.trainer.small_runs import call, settings, train
 from trainer.checkpoint import checkpoints, load_weights
 from trainer.config import load_config
 from trainer.data import read_meta
+from trainer.model import build_model
 from trainer.plan import device_name
-from trainer.train import build_model
 from trainer.watch import read_metrics
 
 OPENING = "Story 7. sun moon"
