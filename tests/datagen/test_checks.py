@@ -98,7 +98,7 @@ def damaged(name, language, record, story, others):
             "bangla": lambda: ASSAMESE * 4,
             "english": lambda: FRENCH * 4,
         }[language](),
-        "truncated": story[: story.rindex(" ")],
+        "truncated": story[: story.rindex(" ")].rstrip("।.?!…”’'\""),
         "repetitive": f"{story}\n\n{f'{sentence} ' * 5}",
         "markup": f"{story[:gap]} <<|{story[gap:]}",
         "names the tone": f"{story}\n\n{record['feature']}{end}",
