@@ -19,7 +19,7 @@ EMPTY = """
 import os, sys
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
-import openvino, openvino_genai, tokenizers, numpy
+import backend.slm.engine
 with gr.Blocks() as page:
     pass
 page.launch(server_port=int(sys.argv[1]), ssr_mode=False, quiet=True)
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def seconds_to_answer(command: list[str], port: int, data: str) -> float:
     """From the start of a process to the last byte of its page."""
-    environment = os.environ | {"TINYSTORIES_DATA": data}
+    environment = os.environ | {"TINYSTORIES_DATA": data, "PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -60,7 +60,7 @@ def main() -> None:
         print(f"{name} | {min(times):.2f} | {', '.join(f'{value:.2f}' for value in times)}")
     ratio = min(app) / min(empty)
     peers = {"empty Blocks and imports, seconds": round(min(empty), 2), "app, seconds": round(min(app), 2)}
-    tell("from start to an answered page, over an empty page", ratio, 1.5, ratio <= 1.5, peers, ("gradio", "openvino-genai"))
+    tell("from start to an answered page, over an empty page", ratio, 1.5, ratio <= 1.5, peers, ("gradio",))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import ctranslate2
 
+from backend.cache import cache_folder
 from backend.errors import UserError
 from backend.files import making
 from backend.hub import download_model
 from backend.languages import Language
 from backend.llm.provider import Completion, ProviderError
-from backend.slm.conversion import cache_folder
 from datagen.translate_codes import check_pair, language_token, stands_before_text
 from datagen.translate_sentences import sentences
 

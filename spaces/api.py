@@ -101,7 +101,7 @@ def add_endpoints(models: Models, quota: Quota) -> None:
             name = choose_model(models, model, language_of(text, language, written=written))
             with quota.taking(visitor_address(request), 1, labels("english")):
                 async with models.lend_async(name) as engine:
-                    readings = await asyncio.to_thread(engine.reader.read, engine.prompt_ids(text), int(alternatives))
+                    readings = await asyncio.to_thread(engine.read, engine.prompt_ids(text), int(alternatives))
                     table, revision = engine.token_bytes, models.revisions.get(name, "")
             found = [
                 {

@@ -189,7 +189,7 @@ def _prompt_ids(engine: Engine, prompt: str | list[int], asked: Asked) -> list[i
 
 def _read(engine: Engine, choice: Choice, asked: Asked) -> None:
     """Set the choice's `logprobs`, by one more reading of the whole."""
-    readings = engine.reader.read(choice.ids, asked.logprobs)
+    readings = engine.read(choice.ids, asked.logprobs)
     # A prompt of text has got its bos here; one of ids is echoed id by id.
     first = int(isinstance(choice.prompt, str)) if asked.echo else choice.given
     cut = choice.finish == "stop" and bool(asked.stops())

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 
-from backend.slm.reader import TokenReading
+from backend.slm.reading import TokenReading
 
 
 def logprobs_of(readings: Sequence[TokenReading], table: Sequence[bytes], top: int, length: int | None) -> dict:

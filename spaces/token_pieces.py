@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import regex
 
-from backend.slm.reader import TokenReading
+from backend.slm.reading import TokenReading
 
 _GRAPHEME = regex.compile(r"\X")
 

@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Sequence
 
-from backend.slm.reader import TokenReading
+from backend.slm.reading import TokenReading
 from spaces.token_pieces import Piece
 
 # Lower bounds of the shades for how likely a token was.

@@ -69,7 +69,7 @@ def build(desk: Desk) -> None:
                         raise UserError(draft.ending)
                     async with models.lend_async(draft.model) as engine:
                         given, told = engine.prompt_ids(text), draft.story.told if tell and draft.story else []
-                        readings = await asyncio.to_thread(engine.reader.read, [*given, *told], _ALTERNATIVES)
+                        readings = await asyncio.to_thread(engine.read, [*given, *told], _ALTERNATIVES)
                         table = engine.token_bytes
                 found = pieces(readings, table, len(given))
                 yield tokens_html(found, table, load_language(spoken).code, words, model_of(draft)), gr.skip()

@@ -52,21 +52,9 @@ def key_value_heads(config: dict) -> int:
     return config.get("num_key_value_heads") or config["num_attention_heads"]
 
 
-def cache_bytes(config: dict, exact: bool) -> int:
-    """Bytes of one position's keys and values, at most: floats, or half precision (eight bits where there is none)."""
-    return 2 * config["num_hidden_layers"] * key_value_heads(config) * head_size(config) * (4 if exact else 2)
-
-
-def activation_group(config: dict) -> int:
-    """How many activations share a scale where matrices are multiplied in eight bits; 0 leaves it to OpenVINO.
-
-    Larger groups are faster. But one that does not divide every width is dropped for another product, which is slower and
-    whose sums for one row differ from those for several.
-    """
-    hidden = config["hidden_size"]
-    inner = config.get("intermediate_size") or config.get("n_inner") or 4 * hidden
-    widths = (hidden, inner, config["num_attention_heads"] * head_size(config))
-    return next((size for size in (256, 128, 64) if not any(width % size for width in widths)), 0)
+def cache_bytes(config: dict) -> int:
+    """Bytes of one position's keys and values, in half precision."""
+    return 2 * config["num_hidden_layers"] * key_value_heads(config) * head_size(config) * 2
 
 
 def rope_theta(config: dict) -> float:

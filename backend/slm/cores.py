@@ -1,45 +1,36 @@
-"""Which cores a worker computes on, when it has fewer threads than there are cores."""
+"""How many threads each model computes with: all while it is alone, else its share."""
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 
 class Cores:
-    """Hands out the cores that fewest others compute on.
+    """Shares out threads among those who compute at the time.
 
-    A step goes from Python's thread to one of OpenVINO's and back. Were they on different cores, each would sleep while the
-    other works, and waking a sleeping core takes as long as a small model's whole token.
+    The threads of a step wait for each other, and among more threads than cores each would wait for those that are not on.
     """
 
-    def __init__(self, numbers: Iterable[int]):
-        self._users = dict.fromkeys(sorted(numbers), 0)
+    def __init__(self, count: int):
+        self.count = count
+        self._users: dict[object, Callable[[int], None]] = {}
         self._guard = threading.Lock()
 
-    def take(self, count: int) -> list[int]:
-        """So many cores, until they are given back; none when `count` is all that there are, so that nobody is bound."""
-        if count >= len(self._users):
-            return []
+    def take(self, user: object, told: Callable[[int], None]) -> None:
+        """Begin to compute; `told` is called with the number of threads, now and whenever it changes."""
         with self._guard:
-            chosen = sorted(self._users, key=lambda core: self._users[core])[:count]
-            for core in chosen:
-                self._users[core] += 1
-        return chosen
+            self._users[user] = told
+            self._tell()
 
-    def give_back(self, chosen: Iterable[int]) -> None:
-        """Cores of a worker that has nothing to do."""
+    def give_back(self, user: object) -> None:
+        """Compute no more."""
         with self._guard:
-            for core in chosen:
-                self._users[core] -= 1
+            if self._users.pop(user, None):
+                self._tell()
+
+    def _tell(self) -> None:
+        for told in list(self._users.values()):
+            told(max(1, self.count // len(self._users)))
 
 
-CORES = Cores(os.sched_getaffinity(0))
-
-
-def stay_on(cores: Iterable[int]) -> None:
-    """Bind all threads of this process to these cores. A system that forbids it leaves them where they are."""
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # it has ended, or the cores are no longer this process's
-            os.sched_setaffinity(int(thread.name), cores)
+CORES = Cores(len(os.sched_getaffinity(0)))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from backend.cache import cache_folder
 from backend.errors import UserError
-from backend.slm.conversion import cache_folder
 
 # Organisations whose models a visitor may load; the operator sets TINYSTORIES_ORGANISATIONS, "*" for all.
 ORGANISATIONS = ("TinyStories-Regional",)

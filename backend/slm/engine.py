@@ -11,9 +11,9 @@ from pathlib import Path
 
 from backend.errors import UserError
 from backend.slm.batcher import Batcher, Request
-from backend.slm.config import activation_group, cache_bytes, read_config
+from backend.slm.config import cache_bytes, read_config
 from backend.slm.conversion import converted
-from backend.slm.reader import Reader
+from backend.slm.reading import TokenReading
 from backend.slm.sampling import Completion, Sampling, seeds_in_a_row
 from backend.slm.story import Story
 from backend.slm.text import token_bytes
@@ -39,43 +39,33 @@ class TooLong(UserError):
 class Engine:
     """`stream` for a reader who waits, `complete_many` for many stories; all share one batch."""
 
-    def __init__(self, folder: Path | str, weight_format: str = "int8", threads: int | None = None):
-        """`weight_format` f32 leaves weights and cache as exact as transformers has them, at a third of the speed."""
+    def __init__(self, folder: Path | str, threads: int | None = None):
+        """A model folder. Raises UserError for one that cannot be served."""
         folder = Path(folder)
         config = read_config(folder)
         if not (folder / "tokenizer.json").exists():
             raise UserError(f"{folder} has no tokenizer.json, so its text cannot be read; export the tokenizer with it.")
-        path = converted(folder, weight_format)
+        path = converted(folder)
         self.name = folder.name
         self.tokenizer = load_tokenizer(folder)
         self.context = min(int(config["max_position_embeddings"]), _LONGEST_CONTEXT)
         self.vocab_size = int(config["vocab_size"])
         self.token_bytes = token_bytes(self.tokenizer.backend)
-        threads, exact = threads or len(os.sched_getaffinity(0)), weight_format == "f32"
-        self.reader = Reader(path, threads, exact)
-        self._weight_bytes = (path / "openvino_model.bin").stat().st_size
+        self._weight_bytes = (path / "weights.bin").stat().st_size
         self._batcher = Batcher(
-            path, bos_id=self.tokenizer.bos_id, eos_id=self.tokenizer.eos_id, context=self.context,
-            cache_bytes=cache_bytes(config, exact), group=activation_group(config), threads=threads, exact=exact,
+            folder=str(folder.resolve()), path=str(path), eos_id=self.tokenizer.eos_id, context=self.context,
+            cache_bytes=cache_bytes(config), threads=threads or len(os.sched_getaffinity(0)),
         )  # fmt: skip
 
     @property
     def bytes(self) -> int:
-        """The most memory that it holds, about.
-
-        Weights as they are read and as OpenVINO repacks them, for stories and for reading, and the keys and values of as
-        many stories as it tells at once.
-        """
-        return self._weight_bytes * (1 + self._batcher.copies + self.reader.in_use) + self._batcher.max_cache_bytes
+        """The most memory that it holds, about: weights, and keys and values of as many stories as it tells at once."""
+        return self._weight_bytes + self._batcher.max_cache_bytes
 
     @property
     def load(self) -> int:
         """Stories under way or waiting."""
         return self._batcher.load
-
-    def warm(self) -> None:
-        """Start what else serves many at once; without this it starts when the second reader comes."""
-        self._batcher.warm()
 
     def close(self) -> None:
         """End all stories and free the model's memory."""
@@ -157,15 +147,22 @@ class Engine:
         ids = [*given, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
         if len(ids) >= self.context:
             raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
+        return [(reading.id, reading.log_probability) for reading in self.read(ids, 0)[len(given) :]]
+
+    def read(self, ids: Sequence[int], alternatives: int = 5) -> list[TokenReading]:
+        """A reading for each of the ids, which begin with bos and are no more than the context."""
         received: queue.SimpleQueue = queue.SimpleQueue()
-        request = Request(ids, Sampling(temperature=0, max_tokens=1), received.put, urgent=True, scoring=True)
+        request = Request(list(ids), _DEFAULT, received.put, urgent=True, reading=min(alternatives, self.vocab_size))
         self._batcher.submit(request)
-        pairs: list[tuple[int, float]] = []
+        found = [TokenReading(ids[0], None, None, [])]
         while (more := _received(received.get(), request)) is not None:
-            pairs += more
-        if len(pairs) < len(ids):
+            found += [
+                TokenReading(token, score, rank, [tuple(each) for each in likeliest])
+                for token, (score, rank, likeliest) in zip(ids[1:], more, strict=True)
+            ]
+        if len(found) < len(ids):
             raise RuntimeError("The engine was closed while it read.")
-        return pairs[len(given) : len(ids)]  # without what was given, and without the token drawn at the end
+        return found
 
     def prompt_ids(self, text: str) -> list[int]:
         """bos and the opening's tokens. Raises TooLong for an opening that leaves no room for a story."""

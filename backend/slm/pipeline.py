@@ -25,12 +25,10 @@ class Pipeline:
     process has ended by itself.
     """
 
-    def __init__(self, path: Path, leave: Callable, lost: Callable, *, slots: int, threads: int, context: int, **settings):
-        """`settings` are those of `Worker`."""
-        self.slots, self._leave, self._lost, self._context = slots, leave, lost, context
-        self._settings = {"path": str(path), "slots": slots, "threads": threads, "context": context} | settings
-        self._threads = threads
-        self._cores: list[int] | None = None  # that it computes on, while there is something to compute
+    def __init__(self, leave: Callable, lost: Callable, *, slots: int, threads: int, context: int, **settings):
+        """`settings` are the others of `Worker`."""
+        self.slots, self._leave, self._lost, self._context, self._threads = slots, leave, lost, context, threads
+        self._settings = {"slots": slots, "threads": threads, "context": context} | settings
         self._numbers = itertools.count(1)
         self._active: dict[int, object] = {}
         self._guard, self._closed = threading.Lock(), False
@@ -70,10 +68,9 @@ class Pipeline:
                 return False
             request.number = next(self._numbers)
             self._active[request.number] = request
-            if self._cores is None:
-                self._cores = CORES.take(self._threads)
-            config = _config(request, self._context)
-            self._send({"begin": request.number, "ids": request.ids, "config": config, "cores": self._cores})
+            if len(self._active) == 1:
+                CORES.take(self, self._compute)
+            self._send({"begin": request.number, "ids": request.ids} | _fields(request, self._context))
             return True
 
     def cancel(self, request) -> None:
@@ -118,12 +115,12 @@ class Pipeline:
                     with self._guard:
                         request = self._active.pop(number)
                         if not self._active:
-                            self._rest()
+                            CORES.give_back(self)
                     self._end(request, error)
         with self._guard:  # so that nobody is taken whom this does not see
             self.ready.clear()
             left, self._active = list(self._active.values()), {}
-            self._rest()
+            CORES.give_back(self)
         code = process.wait()
         error = None if self._closed else RuntimeError(f"The engine's process ended (exit code {code}); ask again.")
         for request in left:
@@ -131,10 +128,8 @@ class Pipeline:
         if error:
             self._lost(error)
 
-    def _rest(self) -> None:
-        if self._cores is not None:
-            CORES.give_back(self._cores)
-            self._cores = None
+    def _compute(self, threads: int) -> None:
+        self._send({"threads": min(threads, self._threads)})
 
     def _end(self, request, error: Exception | None) -> None:
         self._leave(request)
@@ -147,21 +142,13 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)}
 
 
-def _config(request, context: int) -> dict:
-    """Fields of OpenVINO GenAI's GenerationConfig."""
+def _fields(request, context: int) -> dict:
+    """What the worker's batch is to know of a request."""
     sampling: Sampling = request.sampling
     extra = EXTRA_TOKENS if sampling.finish_sentence else 0
-    config = {
-        "max_new_tokens": max(1, min(sampling.max_tokens + extra, context - len(request.ids))),
-        "repetition_penalty": float(sampling.repetition_penalty),
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
+    return {
+        "new_tokens": max(1, min(sampling.max_tokens + extra, context - len(request.ids))),
+        "reading": -1 if request.reading is None else request.reading,
+        "sampling": {name: getattr(sampling, name) for name in names},
     }
-    if request.scoring:
-        return config | {"echo": True, "logprobs": 1, "max_new_tokens": 1}
-    if sampling.temperature > 0:
-        config |= {
-            "do_sample": True, "temperature": float(sampling.temperature), "top_p": float(sampling.top_p),
-            "min_p": float(sampling.min_p), "rng_seed": sampling.seed,
-        }  # fmt: skip
-        if sampling.top_k:
-            config["top_k"] = sampling.top_k
-    return config

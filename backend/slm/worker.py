@@ -1,162 +1,78 @@
-"""`python -m backend.slm.worker`: steps one of OpenVINO GenAI's continuous batching pipelines for `Pipeline`.
+"""`python -m backend.slm.worker`: steps one model's stories for `Pipeline`, in a process of its own.
 
-OpenVINO GenAI holds Python's lock throughout a step. Here that stops nobody; in the app's process it would stop every page.
+There a step holds up no page, and what goes wrong in one model ends no other.
 
-Lines of JSON come by stdin: the settings, then `{"begin": number, "ids": [...], "config": {...}, "cores": [...]}` and
-`{"cancel": number}`. Lines go out by stdout: `{"ready": true}`, then `{"told": [[number, ids], ...], "ended": [number, ...]}`.
-It ends with its stdin.
+Lines of JSON come by stdin: the settings; then `{"begin": number, "ids": [...], ...}` with the fields of `Batch.begin`,
+`{"cancel": number}`, and `{"threads": number}` to compute with. Lines go out by stdout: `{"ready": true}`, then
+`{"told": [[number, ids], ...], "ended": [number, ...]}`. It ends with its stdin.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import select
 import signal
-import time
+import sys
+from pathlib import Path
 
-import numpy as np
-import openvino
-import openvino_genai
-
-from backend.slm.cores import stay_on
+from backend.slm.config import read_config
+from backend.slm.native.batch import Batch
+from backend.slm.native.compiler import library
+from backend.slm.plain import PlainBatch
 
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
-_FIRST_WORD = 4  # tokens that are told at once: the first may be half a letter, and the second may still change it
-_COMPANION_TOKENS = 128
 # Steps take what the app's own process leaves. Else, with many at work, it waits for a core while stories are there to be
-# begun and shown, and each worker steps the few that it has been given.
+# begun and shown.
 _NICENESS = 10
-_RUNNING = openvino_genai.GenerationStatus.RUNNING
 
 
 class Worker:
-    """A pipeline and what it tells, by the numbers that the requests came with."""
+    """The stories of one model, by the numbers that they came with."""
 
-    def __init__(
-        self, path: str, *, bos_id: int, eos_id: int, context: int, slots: int, threads: int, exact: bool, group: int
-    ):
-        """`slots` stories at once; `group` as `activation_group` gives it."""
-        # With one row OpenVINO multiplies floats by another kernel than with more, and with fewer rows than threads its paged
-        # attention cuts each sequence into parts. Their sums differ in the last bits: a lone story would part from the same
-        # seed's story in a batch. Eight bits and one thread need no company.
-        self._company = max(threads, 2) if exact or threads > 1 else 1
-        scheduler = openvino_genai.SchedulerConfig()
-        scheduler.max_num_seqs = slots + self._company - 1
-        scheduler.max_num_batched_tokens = 2048
-        # No number of blocks: keys and values then take as much memory as the stories at once have needed so far, of which
-        # there are never more than slots. Blocks of a fixed number are handed out in turn, until all are in memory.
-        scheduler.num_kv_blocks = scheduler.cache_size = 0
-        scheduler.enable_prefix_caching = False
-        # Waking a second thread for the sampler takes longer than drawing a few tokens does.
-        properties = {"INFERENCE_NUM_THREADS": threads, "sampler_num_threads": 1}
-        if threads < len(os.sched_getaffinity(0)):
-            properties["ENABLE_CPU_PINNING"] = False  # else all workers are pinned to the same cores
-        properties |= _precision(exact, group)
-        self._pipeline = openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", properties)
-        self._bos_id, self._eos_id = bos_id, eos_id
-        self._companion_tokens = min(_COMPANION_TOKENS, context - 2)
-        self._numbers = itertools.count()
-        self._active: dict[int, openvino_genai.GenerationHandle] = {}
-        self._young: dict[int, int] = {}  # those of whom less than a first word is told, with the tokens that are
-        self._scoring: set[int] = set()
-        self._told_at = 0.0
-        self._cores: list[int] = []
-        self._companions: list[openvino_genai.GenerationHandle] = []
+    def __init__(self, folder: str, path: str, *, context: int, slots: int, threads: int, eos_id: int):
+        """`folder` is the model's, `path` what `converted` made of it."""
+        kind = Batch if library() else PlainBatch
+        self._batch = kind(Path(path), read_config(Path(folder)), context=context, slots=slots, threads=threads, eos_id=eos_id)
+        self.threads = threads
+        self._slots: dict[int, int] = {}
+        self._readings: dict[int, tuple[int, int]] = {}
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to step."""
-        return not self._active
+        return not self._slots
 
-    def begin(self, number: int, ids: list[int], config: dict, cores: list[int]) -> None:
-        """Tell a request from the next step on, on these cores. Raises RuntimeError for what the pipeline does not take."""
-        if cores != self._cores:
-            stay_on(cores)
-            self._cores = cores
-        self._active[number], self._young[number] = self._add(ids, config), 0
-        if config.get("echo"):
-            self._scoring.add(number)
+    def begin(self, number: int, ids: list[int], new_tokens: int, reading: int, sampling: dict) -> None:
+        """Tell a story, or read a text, from the next step on. Raises MemoryError when there is no room for it."""
+        slot = self._batch.begin(ids, new_tokens, reading, **sampling)
+        if slot < 0:
+            raise MemoryError("There is no room for another story.")
+        self._slots[number] = slot
+        if reading >= 0:
+            self._readings[number] = len(ids), reading
 
-    def cancel(self, number: int) -> None:
-        """Free a request's slot at the next step."""
-        if number in self._active:
-            self._active[number].cancel()
+    def cancel(self, number: int) -> list[int]:
+        """Free a story's slot; itself, when it was under way."""
+        if number not in self._slots:
+            return []
+        self._batch.end(self._slots.pop(number))
+        self._readings.pop(number, None)
+        return [number]
 
     def step(self) -> tuple[list[tuple[int, list]], list[int]]:
-        """One token for each: what is to be told now, by number, and who has ended.
-
-        Reading costs time that steps could use, so each is read at once only where a reader waits for it.
-        """
-        self._accompany()
-        self._pipeline.step()
-        # The state is asked before reading: what this step gave is then read before the end is told.
-        ended = [number for number, handle in self._active.items() if handle.get_status() != _RUNNING]
-        now = time.monotonic()
-        if ended or now >= self._told_at + _TELL_EVERY:
-            told, self._told_at = self._read(list(self._active)), now
-        else:
-            told = self._read(list(self._young))
-        for number in ended:
-            del self._active[number]
-            self._young.pop(number, None)
-            self._scoring.discard(number)
+        """What is to be told now, by number, and who has ended."""
+        self._batch.run(_TELL_EVERY, self.threads, sys.stdin.fileno())
+        told, ended = [], []
+        for number, slot in list(self._slots.items()):
+            new, going_on = self._batch.told(slot)
+            if not going_on:
+                if number in self._readings:
+                    new = self._batch.readings(slot, *self._readings.pop(number))
+                del self._slots[number]
+                ended.append(number)
+            if new:
+                told.append((number, new))
         return told, ended
-
-    def rest(self) -> None:
-        """Let the companions go, once there is nothing to step."""
-        self._keep_companions(0)
-        if self._pipeline.has_non_finished_requests():
-            self._pipeline.step()
-
-    def _read(self, numbers: list[int]) -> list[tuple[int, list]]:
-        told = []
-        for number in numbers:
-            handle, ids = self._active[number], []
-            while handle.can_read():
-                for output in handle.read().values():
-                    new = output.generated_ids
-                    ids += zip(new, output.generated_log_probs, strict=True) if number in self._scoring else new
-            if ids:
-                told.append((number, ids))
-            if number in self._young:
-                self._young[number] += len(ids)
-                if self._young[number] >= _FIRST_WORD:
-                    del self._young[number]
-        return told
-
-    def _accompany(self) -> None:
-        """Keep a step from having too few sequences."""
-        wanted = max(0, self._company - len(self._active))
-        self._keep_companions(wanted)
-        while len(self._companions) < wanted:
-            # The cheapest that counts as a sequence: short, and drawn without a sum over the vocabulary.
-            config = {"max_new_tokens": self._companion_tokens, "ignore_eos": True, "do_sample": True, "top_k": 1}
-            self._companions.append(self._add([self._bos_id] * 2, config))
-
-    def _keep_companions(self, count: int) -> None:
-        running = [each for each in self._companions if each.get_status() == openvino_genai.GenerationStatus.RUNNING]
-        for surplus in running[count:]:
-            surplus.cancel()
-        self._companions = running[:count]
-
-    def _add(self, ids: list[int], settings: dict):
-        config = openvino_genai.GenerationConfig()
-        config.apply_chat_template = False
-        config.set_eos_token_id(self._eos_id)
-        for name, value in settings.items():
-            setattr(config, name, value)
-        return self._pipeline.add_request(next(self._numbers), openvino.Tensor(np.array([ids], np.int64)), config)
-
-
-def _precision(exact: bool, group: int) -> dict:
-    """Properties of the arithmetic: floats; half precision, where the processor has it; or else eight bits a product."""
-    if exact:  # else keys and values are kept in eight bits
-        return {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return {"INFERENCE_PRECISION_HINT": "bf16", "KV_CACHE_PRECISION": "bf16"}  # eight bits are unpacked at each step
-    # OpenVINO's own choice of a group differs between one row and several.
-    return {"INFERENCE_PRECISION_HINT": "f32"} | ({"DYNAMIC_QUANTIZATION_GROUP_SIZE": group} if group else {})
 
 
 class Outbox:
@@ -209,21 +125,22 @@ def main() -> None:
     while lines is not None:
         for line in lines:
             message = json.loads(line)
-            if "cancel" in message:
-                worker.cancel(message["cancel"])
-                continue
-            try:
-                worker.begin(message["begin"], message["ids"], message["config"], message["cores"])
-            except RuntimeError as error:
-                outbox.send({"told": [], "ended": [message["begin"]], "error": str(error)})
+            if "threads" in message:
+                worker.threads = message["threads"]
+            elif "cancel" in message:
+                if ended := worker.cancel(message["cancel"]):
+                    outbox.send({"told": [], "ended": ended})
+            else:
+                number = message.pop("begin")
+                try:
+                    worker.begin(number, **message)
+                except MemoryError as error:
+                    outbox.send({"told": [], "ended": [number], "error": str(error)})
         if not worker.idle:
             told, ended = worker.step()
             if told or ended:
                 outbox.send({"told": told, "ended": ended})
-            if worker.idle:
-                worker.rest()
         lines = inbox.lines(wait=worker.idle)
-    os._exit(0)  # the system takes the memory back faster than OpenVINO gives it
 
 
 if __name__ == "__main__":

@@ -42,15 +42,11 @@ class Peer:
 class Ours(Peer):
     """backend/slm, as the app uses it."""
 
-    packages = ("openvino-genai",)
-
     def __init__(self, folder: Path, threads: int, users: int):
         from backend.slm.engine import Engine
 
         super().__init__(folder, threads, users)
         self.engine = Engine(folder, threads=threads)
-        if users > 1:
-            self.engine.warm()
 
     def tell(self, prompts: list[str], tokens: int) -> int:
         from backend.slm.sampling import Sampling
@@ -60,7 +56,7 @@ class Ours(Peer):
 
 
 class OpenVino(Peer):
-    """OpenVINO GenAI's continuous batching by itself, on our graph, its precision left to it."""
+    """OpenVINO GenAI's continuous batching, on a graph of the same eight-bit weights, its precision left to it."""
 
     packages = ("openvino-genai",)
 
@@ -74,9 +70,18 @@ class OpenVino(Peer):
         self.pipeline = openvino_genai.ContinuousBatchingPipeline(str(self.path()), scheduler, "CPU", properties)
 
     def path(self) -> Path:
-        from backend.slm.conversion import converted
+        import openvino
 
-        return converted(self.folder)
+        from backend.slm.config import read_config
+        from backend.slm.weights import read_tensors, weight_files
+        from bench.serving.openvino_models import build_graph
+
+        path = self.folder.parent / f"{self.folder.name}-openvino"
+        if not path.exists():
+            weights = {name: tensor for file in weight_files(self.folder) for name, tensor in read_tensors(file)}
+            path.mkdir()
+            openvino.save_model(build_graph(weights, read_config(self.folder)), path / "openvino_model.xml", compress_to_fp16=False)
+        return path
 
     def tell(self, prompts: list[str], tokens: int) -> int:
         import openvino

@@ -6,7 +6,7 @@ import pytest
 import regex
 
 from backend.languages import language_names, load_language
-from backend.slm.reader import TokenReading
+from backend.slm.reading import TokenReading
 from backend.slm.text import token_bytes
 from backend.tokenizer import train_tokenizer
 from spaces.labels import labels

@@ -19,7 +19,7 @@ OPENING = "एक छोटी चिड़िया"
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYSTORIES_CACHE", str(tmp_path / "cache"))
-    write_random_model(tmp_path / "models" / "noise", "qwen3-tied", endless=True)
+    write_random_model(tmp_path / "models" / "noise", "qwen3-slow")
     models = Models(models_in(tmp_path / "models"))
     with models.lend("noise") as engine:
         engine._batcher.max_active = 2  # so that a third waits

@@ -20,6 +20,5 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="session")
 def engine(folders):
     engine = load_engine(folders["qwen3"])
-    engine.warm()
     yield engine
     engine.close()

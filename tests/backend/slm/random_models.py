@@ -9,10 +9,24 @@ _READ = ("hindi", "marathi", "bangla", "english")  # named, so that another lang
 SIZES = {
     "qwen3": {"hidden_size": 256, "num_hidden_layers": 6, "tie_word_embeddings": False, "num_key_value_heads": 4},
     "qwen3-tied": {"hidden_size": 128, "num_hidden_layers": 4, "tie_word_embeddings": True, "num_key_value_heads": 2},
-    "qwen3-slow": {"hidden_size": 512, "num_hidden_layers": 8, "tie_word_embeddings": True, "num_key_value_heads": 4},
+    "qwen3-slow": {"hidden_size": 768, "num_hidden_layers": 12, "tie_word_embeddings": True, "num_key_value_heads": 4},
     "gpt2": {"hidden_size": 128, "num_hidden_layers": 3},
     "llama": {"hidden_size": 128, "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 2},
 }
+
+
+def in_eight_bits(model):
+    """A model of transformers' with the weights that are served: each row of a matrix in eight bits."""
+    import torch
+
+    for name, weights in model.named_parameters():
+        if weights.dim() != 2 or "wpe" in name:
+            continue
+        rows = weights.data.T if ".h." in name else weights.data  # GPT-2's layers are stored (in, out)
+        scales = (rows.abs().amax(1, keepdim=True) / 127).clamp_min(1e-30)
+        served = torch.round(rows / scales) * scales
+        weights.data = served.T.contiguous() if ".h." in name else served
+    return model
 
 
 def write_random_model(

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backend.errors import UserError
-from backend.slm import batcher
-from backend.slm.engine import load_engine
+from backend.slm.engine import Engine, load_engine
 from backend.slm.sampling import Sampling
 
 OPENINGS = ["Once upon a time", "एक छोटी चिड़िया", "একটা ছোট্ট মেয়ে", "एका गावात"]
@@ -32,13 +31,21 @@ def test_the_same_seed_gives_the_same_story_alone_and_in_company(engine):
     assert len({story.text for story in together}) == 24
 
 
-def test_a_model_beyond_the_processor_s_cache_tells_the_same_story_alone_and_in_company(folders, monkeypatch):
-    monkeypatch.setattr(batcher, "CACHED_WEIGHTS", 0)  # so that all threads step one batch, as they do for such a model
-    engine = load_engine(folders["qwen3-tied"])
-    alone = ["".join(engine.stream(opening, replace(SHORT, seed=i))) for i, opening in enumerate(OPENINGS[:2])]
-    together = engine.complete_many(OPENINGS * 3, replace(SHORT, seed=0))
-    engine.close()
-    assert [story.text for story in together[:2]] == alone
+def test_a_story_does_not_depend_on_the_number_of_threads(folders):
+    told = []
+    for threads in (1, 3):
+        engine = Engine(folders["qwen3-tied"], threads=threads)
+        told.append([story.text for story in engine.complete_many(OPENINGS * 3, replace(SHORT, seed=0))])
+        engine.close()
+    assert told[0] == told[1]
+
+
+def test_what_was_read_for_another_story_changes_none(engine):
+    opening = "एक दिन एक छोटी चिड़िया और एक पेड़ "
+    alone = "".join(engine.stream(opening * 4, SHORT))
+    engine.complete_many([opening * 3, opening * 2 + "था", "A"], SHORT)
+    together = engine.complete_many([opening * 4] * 9, SHORT, seeds=[SHORT.seed] * 9)
+    assert {story.text for story in together} == {alone}
 
 
 def test_a_newcomer_does_not_change_a_story_under_way(engine):
@@ -118,7 +125,7 @@ def test_a_killed_process_is_told_and_the_next_story_comes_all_the_same(folders)
     engine = load_engine(folders["qwen3-tied"])
     stream = engine.stream("A", replace(SHORT, max_tokens=400))
     next(stream)
-    engine._batcher._pipelines[0]._process.kill()
+    engine._batcher._pipeline._process.kill()
     with pytest.raises(RuntimeError, match="ask again"):
         "".join(stream)
     assert "".join(engine.stream("A", SHORT))

@@ -1,8 +1,7 @@
 """What a reader says of a text is what transformers computes, and what the engine's own scores say."""
 
-import numpy as np
-
 from backend.slm.engine import Engine
+from tests.backend.slm.random_models import in_eight_bits
 
 TEXT = "एक छोटी चिड़िया और एक पेड़। " * 12  # longer than the reader takes at once
 
@@ -12,27 +11,26 @@ def test_readings_are_the_probabilities_of_transformers(folders):
     from transformers import AutoModelForCausalLM
 
     for kind in ("qwen3", "gpt2"):
-        engine = Engine(folders[kind], "f32")
+        engine = Engine(folders[kind])
         ids = engine.prompt_ids(TEXT)
         assert len(ids) > 128
-        model = AutoModelForCausalLM.from_pretrained(folders[kind], dtype=torch.float32)
+        model = in_eight_bits(AutoModelForCausalLM.from_pretrained(folders[kind], dtype=torch.float32))
         expected = model(torch.tensor([ids])).logits[0].log_softmax(-1).detach().numpy()
-        readings = engine.reader.read(ids, top=4)
+        readings = engine.read(ids, alternatives=4)
         assert [reading.id for reading in readings] == ids
         assert readings[0].log_probability is None
         for place, reading in enumerate(readings[1:]):
             row = expected[place]
-            assert abs(reading.log_probability - row[reading.id]) < 0.01
+            assert abs(reading.log_probability - row[reading.id]) < 0.05
             assert reading.likeliest[0][0] == row.argmax()
             assert [score for _, score in reading.likeliest] == sorted((s for _, s in reading.likeliest), reverse=True)
-            assert reading.rank == (row > row[reading.id]).sum() or abs(row - row[reading.id]).min() < 0.01
+            assert reading.rank == (row > row[reading.id]).sum() or abs(row - row[reading.id]).min() < 0.05
         engine.close()
 
 
 def test_reading_again_forgets_what_was_read_before(engine):
     ids = [engine.tokenizer.bos_id, *engine.tokenizer.encode(TEXT.rstrip())]
-    first = engine.reader.read(ids, top=0)
-    engine.reader.read(list(reversed(ids)), top=0)
-    assert engine.reader.read(ids, top=0) == first
-    scores = [score for _, score in engine.score(TEXT.rstrip())]
-    assert np.abs(np.array(scores) - [reading.log_probability for reading in first[1:]]).max() < 0.35
+    first = engine.read(ids, alternatives=0)
+    engine.read(list(reversed(ids)), alternatives=0)
+    assert engine.read(ids, alternatives=0) == first
+    assert [score for _, score in engine.score(TEXT.rstrip())] == [reading.log_probability for reading in first[1:]]

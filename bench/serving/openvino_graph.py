@@ -10,7 +10,6 @@ import openvino
 from openvino import Type
 from openvino import opset15 as op
 
-WEIGHT_FORMATS = ("int8", "f32")
 _LOWEST = -65504.0  # what masks a position; fits half precision too
 
 Node = openvino.Node
@@ -35,8 +34,8 @@ def split(x: Node, *widths: int) -> list[Node]:
 class Decoder:
     """A graph under construction: its inputs, its variables, and layers that read the weights by name."""
 
-    def __init__(self, weights: dict[str, np.ndarray], config: dict, weight_format: str):
-        self.weights, self.config, self.format = weights, config, weight_format
+    def __init__(self, weights: dict[str, np.ndarray], config: dict):
+        self.weights, self.config = weights, config
         self._sinks: list[Node] = []
         self.ids, self._mask_input, self.positions, self._beams = (
             _input(name, shape, kind)
@@ -56,7 +55,7 @@ class Decoder:
 
     def matrix(self, name: str, transpose: bool = False) -> Node:
         """A matrix (out, in) by name; `transpose` for one that is stored the other way round."""
-        return _matrix(self.weights[name].T if transpose else self.weights[name], self.format)
+        return _matrix(self.weights[name].T if transpose else self.weights[name])
 
     def rows(self, table: Node, ids: Node) -> Node:
         """Rows of a matrix: (batch, time) to (batch, time, width)."""
@@ -70,7 +69,7 @@ class Decoder:
 
     def linears(self, x: Node, names: list[str], widths: list[int]) -> list[Node]:
         """Several layers of the same input as one product, which a small model's many small steps thank for."""
-        y = op.matmul(x, _matrix(np.concatenate([self.weights[f"{name}.weight"] for name in names]), self.format), False, True)
+        y = op.matmul(x, _matrix(np.concatenate([self.weights[f"{name}.weight"] for name in names])), False, True)
         biases = [self.weights.get(f"{name}.bias", np.zeros(width)) for name, width in zip(names, widths, strict=True)]
         if any(bias.any() for bias in biases):
             y = op.add(y, floats(np.concatenate(biases)))
@@ -129,10 +128,8 @@ def _input(name: str, shape: list[int], kind: type) -> Node:
     return node
 
 
-def _matrix(values: np.ndarray, weight_format: str) -> Node:
-    """Eight bits a weight with one scale a row, which costs no measurable perplexity; or the floats as they are."""
-    if weight_format == "f32":
-        return floats(np.ascontiguousarray(values))
+def _matrix(values: np.ndarray) -> Node:
+    """Eight bits a weight with one scale a row."""
     scale = np.abs(values).max(1, keepdims=True) / 127
     scale[scale == 0] = 1
     quantised = np.rint(values / scale).astype(np.int8)

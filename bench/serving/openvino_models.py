@@ -6,19 +6,19 @@ from openvino import Type
 from openvino import opset15 as op
 
 from backend.slm.config import gelu_approximation, head_size, key_value_heads, rope_theta
-from backend.slm.graph import Decoder, Node, floats, integers, split
+from bench.serving.openvino_graph import Decoder, Node, floats, integers, split
 
 _TABLES = ("model.embed_tokens.weight", "transformer.wte.weight", "wte.weight")
 
 
-def build_graph(weights: dict[str, np.ndarray], config: dict, weight_format: str) -> openvino.Model:
+def build_graph(weights: dict[str, np.ndarray], config: dict) -> openvino.Model:
     """The graph of a model whose config was read by `read_config`. Raises KeyError for a weight that is missing,
     ValueError or RuntimeError for sizes that do not fit together.
     """
     table = next((weights[name] for name in _TABLES if name in weights), None)
     if table is not None and table.shape != (config["vocab_size"], config["hidden_size"]):
         raise ValueError(f"the embedding is {table.shape}")
-    decoder = Decoder(weights, config, weight_format)
+    decoder = Decoder(weights, config)
     return decoder.model((_gpt2 if config["model_type"] == "gpt2" else _llama)(decoder))
 
 

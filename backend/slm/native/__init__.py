@@ -1,0 +1,1 @@
+"""The decoder in C: `library` compiles it for this processor, `Batch` runs it."""
