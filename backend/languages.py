@@ -32,6 +32,7 @@ class Language:
     feature_example: str = ""
     genders: tuple[str, ...] = ()
     name_suffixes: tuple[str, ...] = ()
+    noun_endings: str = ""  # a regex: what tokens part from a noun's stem
     refusals: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)
     spellings: tuple[dict[str, str], ...] = field(default=(), hash=False)

@@ -16,7 +16,7 @@ from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
 from backend.languages import load_language
-from backend.slm.gguf import FORMATS, write_gguf
+from backend.slm.gguf import FORMATS, fits_gguf, write_gguf
 from backend.tokenizer import load_tokenizer
 from trainer.card import Costs, model_card
 from trainer.checkpoint import best_checkpoint, newest_checkpoint
@@ -25,13 +25,13 @@ from trainer.data import read_meta
 
 
 def export(
-    checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = (), gguf: str = "F16",
+    checkpoint: Path, out: Path, data: Path | None = None, languages: tuple[str, ...] = (), gguf: str | None = None,
     name: str = "", costs: Costs | None = None,
 ) -> Path:  # fmt: skip
     """Write config, bf16 weights, tokenizer, card and `model.gguf` to `out`. `checkpoint` may be a run's folder.
 
     `languages` go into the card, from which the app learns what the model writes, and so do its `name`, which is that
-    of `out` unless given, and what the training cost. `gguf` is F16, Q8_0, or none.
+    of `out` unless given, and what the training cost. `gguf` is F16, Q8_0, or none; not given, it is F16 if GGUF has a name for the tokenizer.
     """
     codes = [load_language(name).code for name in languages]
     checkpoint = newest_checkpoint(checkpoint)
@@ -52,6 +52,7 @@ def export(
     curves = checkpoint.parent / "curves.png"
     if curves.exists():
         shutil.copy(curves, temporary / "curves.png")
+    gguf = gguf or ("F16" if fits_gguf(temporary) else "none")
     if gguf != "none":
         write_gguf(temporary, temporary / "model.gguf", gguf)
     shutil.rmtree(out, ignore_errors=True)
@@ -95,14 +96,14 @@ def _write_json(path: Path, value: dict) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="the folder of tokens, when it has moved")
 @click.option("--language", "languages", multiple=True, help="that the model writes, for its card; may be given again")
-@click.option("--gguf", type=click.Choice([*FORMATS, "none"]), default="F16", show_default=True, help="for llama.cpp and the like")
+@click.option("--gguf", type=click.Choice([*FORMATS, "none"]), help="for llama.cpp and the like  [default: F16 where they know the tokenizer]")
 @click.option("--best", is_flag=True, help="of a run: the checkpoint of the lowest validation loss, not the newest")
 @click.option("--price", type=float, default=0.0, help="of an hour of the machine, for the card's line of costs")
 @click.option("--watts", type=float, default=0.0, help="that the machine draws, for the energy on the card")
 @click.option("--carbon", type=float, default=0.0, help="grams of CO2 a kWh where it stands, for the card")
 @click.option("--push", help="ORG/NAME on the Hub")
 def main(
-    checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], gguf: str, best: bool, price: float,
+    checkpoint: Path, out: Path, data: Path | None, languages: tuple[str, ...], gguf: str | None, best: bool, price: float,
     watts: float, carbon: float, push: str | None,
 ) -> None:  # fmt: skip
     """Export a checkpoint, or the newest of a run, as a Hugging Face model folder."""

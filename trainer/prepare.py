@@ -24,6 +24,7 @@ from tqdm import tqdm
 from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
+from backend.languages import load_language
 from backend.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from trainer.texts import read_texts, revision_of
 from trainer.words import WordEncoder
@@ -34,13 +35,27 @@ SAMPLE_CHARACTERS = 60_000_000
 SAVE_EVERY = 64  # batches
 
 
-def choose_tokenizer(spec: str, dataset: str, column: str, split: str) -> Tokenizer:
-    """A tokenizer by name, or `train:VOCAB_SIZE` for one of our own from the first stories of the dataset."""
+def choose_tokenizer(spec: str, dataset: str, column: str, split: str, endings: str = "") -> Tokenizer:
+    """A tokenizer by name, or `train:VOCAB_SIZE` for one of our own from the first stories of the dataset.
+
+    `endings` as `train_tokenizer` has them.
+    """
     if not spec.startswith("train:"):
         return load_tokenizer(spec)
     if not spec[6:].isdigit() or int(spec[6:]) < 300:
         raise UserError(f"'{spec}' is not of the form train:VOCAB_SIZE with at least 300 tokens, such as train:8192.")
-    return train_tokenizer(_first(read_texts(dataset, column, split), SAMPLE_CHARACTERS), int(spec[6:]))
+    return train_tokenizer(_first(read_texts(dataset, column, split), SAMPLE_CHARACTERS), int(spec[6:]), endings)
+
+
+def _endings(language: str | None, tokenizer: str) -> str:
+    if not language:
+        return ""
+    if not tokenizer.startswith("train:"):
+        raise UserError(f"--endings-of goes with --tokenizer train:…, and '{tokenizer}' is trained already; leave it out.")
+    endings = load_language(language).noun_endings
+    if not endings:
+        raise UserError(f"languages/{language}/language.yaml has no noun_endings; write them, or leave --endings-of out.")
+    return endings
 
 
 def _first(texts: Iterator[str], characters: int) -> Iterator[str]:
@@ -209,15 +224,16 @@ def show(folder: Path, tokenizer: Tokenizer, count: int) -> str:
 @click.option("--column", default="story", show_default=True)
 @click.option("--split", default="train", show_default=True, help="of a Hub dataset, or of a folder whose files are named by it")
 @click.option("--tokenizer", required=True, help="folder, Hub id, tiktoken:gpt2, or train:8192 for one of our own")
+@click.option("--endings-of", metavar="LANGUAGE", help="with train:…, no token joins a noun and its ending, as languages/LANGUAGE names them")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--validation", default=0.01, show_default=True, help="share of the documents")
 @click.option("--dropout", default=0.0, show_default=True, type=click.FloatRange(0, 1, max_open=True), help="BPE-dropout")
 @click.option("--show", "show_count", type=int, help="decode and print this many tokens afterwards")
-def prepare(dataset, column, split, tokenizer, out, seed, validation, dropout, show_count) -> None:
+def prepare(dataset, column, split, tokenizer, endings_of, out, seed, validation, dropout, show_count) -> None:
     """Tokenise a dataset for training."""
     revision = revision_of(dataset)
-    chosen = choose_tokenizer(tokenizer, dataset, column, split)
+    chosen = choose_tokenizer(tokenizer, dataset, column, split, _endings(endings_of, tokenizer))
     source = f"{dataset}@{revision}:{split}:{column}"
     counts = write_tokens(read_texts(dataset, column, split, revision), chosen, out, seed, validation, dropout, source)
     chosen.save(out / "tokenizer")

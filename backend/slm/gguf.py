@@ -15,7 +15,10 @@ _ARCHITECTURES = {"qwen3": gguf.MODEL_ARCH.QWEN3, "llama": gguf.MODEL_ARCH.LLAMA
 
 
 def write_gguf(folder: Path, path: Path, weight_format: str = "Q8_0") -> None:
-    """Convert a Qwen3 or Llama folder. Raises UserError when the folder is another model or incomplete."""
+    """Convert a Qwen3 or Llama folder.
+
+    Raises UserError when the folder is another model or incomplete, or when its tokenizer has no name in GGUF.
+    """
     config = read_config(folder)
     architecture = config["model_type"]
     if architecture not in _ARCHITECTURES:
@@ -80,7 +83,13 @@ def _write_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict) -> Non
                 tokens[token_id], types[token_id] = token, int(kind)
     merges = [" ".join(merge) if isinstance(merge, list) else merge for merge in model.get("merges", [])]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(_pre_tokenizer(content))
+    name = _pre_tokenizer(content)
+    if name is None:
+        raise UserError(
+            f"{folder.name}'s tokenizer parts words in two steps, for which GGUF has no name, so other programs would "
+            "read its texts otherwise than it was trained; write it without a GGUF file (--gguf none)."
+        )
+    writer.add_tokenizer_pre(name)
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges(merges or [f"{tokens[0]} {tokens[0]}"])
@@ -92,8 +101,16 @@ def _write_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict) -> Non
     writer.add_add_bos_token(True)  # as in training, where every story begins with it
 
 
-def _pre_tokenizer(content: dict) -> str:
-    """llama.cpp's name of the pre-tokenizer, told by its pattern."""
+def fits_gguf(folder: Path) -> bool:
+    """Whether other programs can cut a text as the folder's tokenizer does."""
+    return _pre_tokenizer(json.loads((folder / "tokenizer.json").read_text("utf-8"))) is not None
+
+
+def _pre_tokenizer(content: dict) -> str | None:
+    """llama.cpp's name of the pre-tokenizer, told by its pattern; None where words are parted further."""
+    whole = content.get("pre_tokenizer") or {}
+    if sum(step["type"] == "Split" for step in whole.get("pretokenizers", [whole]) if step) > 1:
+        return None
     text = json.dumps(content.get("pre_tokenizer"), ensure_ascii=False)
     if r"\\p{Lm}" in text:
         return "gpt-4o"

@@ -10,6 +10,7 @@ import tiktoken
 from transformers import AutoTokenizer
 
 from backend.errors import UserError
+from backend.languages import load_language
 from backend.tokenizer import load_tokenizer, train_tokenizer
 
 TEXTS = [
@@ -46,6 +47,44 @@ def test_no_word_is_cut_at_its_vowel_signs(ours):
     for text in TEXTS:
         pieces = [text[start:end] for _, (start, end) in ours.backend.pre_tokenizer.pre_tokenize_str(text)]
         assert not any(unicodedata.category(piece[0]).startswith("M") for piece in pieces)
+
+
+@pytest.fixture(scope="module")
+def parting():
+    texts = [row["story"] for row in load_language("marathi").stories()]
+    return train_tokenizer(texts, 2000, load_language("marathi").noun_endings)
+
+
+@pytest.mark.parametrize(("name", "forms"), [
+    ("राजू", ["राजूने", "राजूला", "राजूच्या"]), ("शंख", ["शंखाने", "शंखाला", "शंखातून"]), ("झंबूर", ["झंबूरने", "झंबूराजवळ", "झंबूरांनी"]),
+])  # fmt: skip
+def test_a_name_keeps_its_pieces_whatever_ending_it_has(parting, name, forms):
+    stem = name.rstrip("ू")
+    pieces = parting.encode(" " + stem)
+    for form in (name, *forms):
+        ids = parting.encode(" " + form)
+        assert ids[: len(pieces)] == pieces
+        assert parting.decode(ids[len(pieces) :]) == form.removeprefix(stem)
+
+
+def test_frequent_and_short_words_are_not_parted_from_an_ending(parting):
+    for word in ("म्हणाला", "त्याने", "गेला", "आला"):
+        assert len(parting.backend.pre_tokenizer.pre_tokenize_str(" " + word)) == 1
+
+
+def test_endings_that_are_no_regex_are_told():
+    with pytest.raises(UserError, match=r"'\(ने' are no regular expression \(.*parenthesis"):
+        train_tokenizer(TEXTS, 400, "(ने")
+
+
+@pytest.mark.parametrize("text", TEXTS + HARD + ["“राजूला”, ‘बाळू’ने… कावळ्यांनाही!"])
+def test_with_endings_parted_every_text_comes_back_here_and_in_transformers(parting, text, tmp_path):
+    parting.save(tmp_path)
+    ids = parting.encode(text)
+    assert parting.backend.decode(ids, skip_special_tokens=False) == unicodedata.normalize("NFC", text)
+    assert load_tokenizer(tmp_path).encode(text) == ids
+    if "<bos>" not in text:
+        assert AutoTokenizer.from_pretrained(tmp_path).encode(text, add_special_tokens=False) == ids
 
 
 def test_many_texts_at_once_are_the_same(ours):

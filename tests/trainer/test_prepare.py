@@ -62,6 +62,7 @@ def phrases():
 
 TOKENIZERS = {
     "ours": lambda: train_tokenizer(stories(300), 400),
+    "endings parted": lambda: train_tokenizer(stories(300), 400, "[ा-ौ]?(?:ने|ला|ে|র|s)"),
     "unigram": lambda: metaspace("unigram"),
     "sentencepiece bpe": lambda: metaspace("bpe"),
     "llama": llama,
@@ -225,6 +226,8 @@ def test_too_few_stories_are_told_and_earlier_tokens_stay(tokens, tmp_path):
         ('{"story": "a"}\n{"story": \n', [], "stories.jsonl:2 is not a JSON object"),
         ('{"text": "a"}\n', [], "has no column 'story'; it has text"),
         ('{"story": "a"}\n', ["--tokenizer", "train:12"], "train:VOCAB_SIZE"),
+        ('{"story": "a"}\n', ["--endings-of", "marathi"], "is trained already"),
+        ('{"story": "a"}\n', ["--tokenizer", "train:400", "--endings-of", "hindi"], "has no noun_endings"),
         ('{"story": "a"}\n', ["--dataset", "{folder}"], "holds no"),
     ],
 )
