@@ -2,7 +2,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 7860
 
-.PHONY: setup app test demo bench lint fonts browser clean
+.PHONY: setup app test demo bench lint fonts compiler browser clean
 
 # Everything: app, trainer, data generation, evaluation, tests.
 setup: .venv/.everything
@@ -21,13 +21,17 @@ setup: .venv/.everything
 fonts:
 	@.ci/debian fonts-noto-core || echo "No fonts were installed; the browser's own will be used."
 
+# For the decoder in C, which is compiled at the first start; without it numpy tells the stories.
+compiler:
+	@command -v cc >/dev/null || .ci/debian gcc libc6-dev || echo "No C compiler was installed; stories will come slowly."
+
 browser:
 	@.ci/debian chromium chromium-driver fonts-noto-core
 
-app: .venv/.app fonts
+app: .venv/.app fonts compiler
 	.venv/bin/python app.py --host $(HOST) --port $(PORT)
 
-test: setup browser
+test: setup browser compiler
 	.venv/bin/ruff check .
 	.venv/bin/python -m pytest -q
 

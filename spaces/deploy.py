@@ -14,11 +14,11 @@ _FOLDERS = ("backend", "datagen", "evaluation", "languages", "models", "spaces")
 
 
 def write_space(folder: Path) -> None:
-    """Lay out what the Space needs: the app, its packages without torch, and the card, each at the root."""
+    """Lay out what the Space needs: the app, its packages without torch, a C compiler, and the card, each at the root."""
     for name in _FOLDERS:
         shutil.copytree(_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     shutil.copy2(_ROOT / "app.py", folder)
-    for name in ("README.md", "requirements.txt"):
+    for name in ("README.md", "requirements.txt", "packages.txt"):
         shutil.move(folder / "spaces" / name, folder / name)
 
 

@@ -33,7 +33,7 @@ def read_config(folder: Path) -> dict:
     if missing:
         raise UserError(f"{folder / 'config.json'} does not tell {', '.join(missing)}; download or export it again.")
     if unserved := _unserved(config):
-        raise UserError(f"{folder.name} asks for {unserved}, which is not served.")
+        raise UserError(f"{folder.name} asks for {unserved}; that is not served.")
     return config
 
 
@@ -63,6 +63,8 @@ def rope_theta(config: dict) -> float:
 
 
 def _unserved(config: dict) -> str:
+    if head_size(config) % 4:
+        return f"attention heads {head_size(config)} wide, which is no multiple of 4"
     if config["model_type"] == "gpt2":
         activation = config.get("activation_function", "gelu_new")
         return "" if activation in _GELU else f"the activation '{activation}'"

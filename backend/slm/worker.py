@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 from backend.slm.config import read_config
@@ -26,6 +27,35 @@ _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs t
 _NICENESS = 10
 
 
+# Of the time of its threads that a worker gets while it has its cores to itself it uses more than this share.
+_CROWDED = 0.85
+_WORTH_NOTING = 0.005  # seconds
+_TRY_AGAIN = 0.5  # seconds
+
+
+class Pace:
+    """With how many threads to compute, by what the system lets them have.
+
+    The threads of a step wait for each other: where something else takes a core, fewer are faster.
+    """
+
+    def __init__(self):
+        self.allowed = 1
+        self._fewer, self._again = 0, 0.0
+
+    @property
+    def threads(self) -> int:
+        """For the next steps."""
+        if time.monotonic() >= self._again:
+            self._fewer = 0
+        return max(1, self.allowed - self._fewer)
+
+    def note(self, threads: int, wall: float, used: float) -> None:
+        """How long steps took, by the clock and by the processor, in seconds."""
+        if threads > 1 and wall >= _WORTH_NOTING and used < _CROWDED * threads * wall:
+            self._fewer, self._again = self.allowed - threads + 1, time.monotonic() + _TRY_AGAIN
+
+
 class Worker:
     """The stories of one model, by the numbers that they came with."""
 
@@ -33,7 +63,8 @@ class Worker:
         """`folder` is the model's, `path` what `converted` made of it."""
         kind = Batch if library() else PlainBatch
         self._batch = kind(Path(path), read_config(Path(folder)), context=context, slots=slots, threads=threads, eos_id=eos_id)
-        self.threads = threads
+        self.pace = Pace()
+        self.pace.allowed = threads
         self._slots: dict[int, int] = {}
         self._readings: dict[int, tuple[int, int]] = {}
 
@@ -61,7 +92,9 @@ class Worker:
 
     def step(self) -> tuple[list[tuple[int, list]], list[int]]:
         """What is to be told now, by number, and who has ended."""
-        self._batch.run(_TELL_EVERY, self.threads, sys.stdin.fileno())
+        threads, wall, used = self.pace.threads, time.monotonic(), time.process_time()
+        self._batch.run(_TELL_EVERY, threads, sys.stdin.fileno())
+        self.pace.note(threads, time.monotonic() - wall, time.process_time() - used)
         told, ended = [], []
         for number, slot in list(self._slots.items()):
             new, going_on = self._batch.told(slot)
@@ -126,7 +159,7 @@ def main() -> None:
         for line in lines:
             message = json.loads(line)
             if "threads" in message:
-                worker.threads = message["threads"]
+                worker.pace.allowed = message["threads"]
             elif "cancel" in message:
                 if ended := worker.cancel(message["cancel"]):
                     outbox.send({"told": [], "ended": ended})

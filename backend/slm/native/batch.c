@@ -1,7 +1,9 @@
 /* Many stories at once: each step gives every story that is under way its next token. */
+#define _GNU_SOURCE
 #include "decoder.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -191,6 +193,35 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* Threads that are as many as the cores stay on one each: woken beside another, one would wait for the other's core while its
+ * own is idle. With fewer the system chooses. */
+static void keep_apart(int32_t threads) {
+#ifdef __linux__
+    static __thread int apart;
+    static cpu_set_t cores;
+    static int known;
+#pragma omp single
+    if (!known) {
+        sched_getaffinity(0, sizeof cores, &cores);
+        known = 1;
+    }
+    const int wanted = threads > 1 && threads == CPU_COUNT(&cores);
+    if (wanted == apart)
+        return;
+    apart = wanted;
+    cpu_set_t own = cores;
+    if (wanted) {
+        int32_t skip = thread_number();
+        for (int core = 0; core < CPU_SETSIZE; core++)
+            if (CPU_ISSET(core, &cores) && skip--)
+                CPU_CLR(core, &own);
+    }
+    sched_setaffinity(0, sizeof own, &own);
+#else
+    (void)threads;
+#endif
+}
+
 /* One step; 1 when somebody waits for what it gave. */
 static int step(Batch *b, int32_t threads) {
     int32_t wanted, urgent = 0;
@@ -222,6 +253,8 @@ static int step(Batch *b, int32_t threads) {
 /* Steps until `seconds` have gone, a first word is there, a story has ended, or something comes by the file `wake`. */
 void batch_run(Batch *b, double seconds, int32_t threads, int wake) {
     threads = threads < b->threads ? threads : b->threads;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    keep_apart(threads);
     const double end = now() + seconds;
     struct pollfd waiting = {wake, POLLIN, 0};
     for (;;) {

@@ -240,7 +240,7 @@ int workspace_new(Workspace *work, const Decoder *d, int32_t capacity) {
     const int32_t up = d->activation == SWIGLU ? 2 * d->inner : d->inner;
     const int32_t widest = larger(larger(d->width, d->inner), d->heads * d->head_size);
     work->capacity = capacity;
-    work->wide_stride = padded(larger(parts, up));
+    work->wide_stride = padded(larger(parts, up)) + LANES; /* `activate` reads whole lanes */
     work->logits_stride = padded(d->vocab_size);
     work->x = calloc((size_t)capacity * padded(d->width), sizeof(float));
     work->y = calloc((size_t)capacity * padded(d->width), sizeof(float));

@@ -14,7 +14,8 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("random-models")
-    return {kind: write_random_model(root / kind, kind) for kind in SIZES if kind != "qwen3-slow"}
+    sizes = {kind: 1021 if kind == "llama-uneven" else 1024 for kind in SIZES if kind != "qwen3-slow"}
+    return {kind: write_random_model(root / kind, kind, vocab_size) for kind, vocab_size in sizes.items()}
 
 
 @pytest.fixture(scope="session")

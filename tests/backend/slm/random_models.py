@@ -12,6 +12,11 @@ SIZES = {
     "qwen3-slow": {"hidden_size": 768, "num_hidden_layers": 12, "tie_word_embeddings": True, "num_key_value_heads": 4},
     "gpt2": {"hidden_size": 128, "num_hidden_layers": 3},
     "llama": {"hidden_size": 128, "num_hidden_layers": 2, "tie_word_embeddings": False, "num_key_value_heads": 2},
+    # No size is a multiple of what is computed side by side.
+    "llama-uneven": {
+        "hidden_size": 72, "num_hidden_layers": 2, "tie_word_embeddings": True, "num_attention_heads": 6, "num_key_value_heads": 3,
+        "head_dim": 12, "intermediate_size": 100,
+    },
 }
 
 
@@ -51,7 +56,7 @@ def write_random_model(
         config = GPT2Config(**size, **common)
     else:
         more = {"intermediate_size": 3 * size["hidden_size"], "head_dim": size["hidden_size"] // 4, "rope_theta": 10000.0}
-        config = (LlamaConfig if kind == "llama" else Qwen3Config)(**size, **common, **more)
+        config = (Qwen3Config if kind.startswith("qwen3") else LlamaConfig)(**{**common, **more, **size})
     model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
     if endless or kind == "qwen3-slow":
         model.get_output_embeddings().weight.data[tokenizer.eos_id] = 0
