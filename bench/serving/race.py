@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.processor_time import processor_seconds
 
 ROUNDS = 3
+_REST = 1.0  # seconds, in which the threads of the peer before stop looking for work
 
 
 class Racer:
@@ -63,6 +64,7 @@ def race(
     racers = {name: Racer(name, folder, threads, tokens, users, path) for name in names}
     for _ in range(rounds):
         for racer in racers.values():
+            time.sleep(_REST)
             racer.round()
     for name, racer in racers.items():
         racer.close()
