@@ -79,8 +79,8 @@ static void activate(const Decoder *d, float *x) {
 
 /* Where the keys and values of a head begin: of `context` positions each.
  *
- * Keys of 16 positions lie together, for each two dimensions those of one position side by side. Values lie by 16 dimensions,
- * those of each two positions side by side. So both are read in a row. */
+ * Keys of 16 positions lie together, for each two dimensions those of one position side by side. Values of two positions lie
+ * together, for each dimension both side by side. So both are read in a row. */
 static size_t head_at(const Decoder *d, const Cache *cache, int32_t slot, int32_t layer, int32_t head) {
     return slot * cache->story + ((size_t)layer * d->kv_heads + head) * cache->context * padded(d->head_size);
 }
@@ -90,11 +90,33 @@ static void remember(const Decoder *d, Cache *cache, const Row *row, int32_t lay
     for (int32_t head = 0; head < d->kv_heads; head++, key += size, value += size) {
         const size_t start = head_at(d, cache, row->slot, layer, head);
         uint16_t *keys = cache->keys + start + (size_t)(position / LANES * LANES) * size + 2 * (position % LANES);
-        uint16_t *values = cache->values + start + (size_t)(position / 2 * 2) * LANES + position % 2;
+        uint16_t *values = cache->values + start + (size_t)(position / 2 * 2) * padded(size) + position % 2;
         for (int32_t i = 0; i < size; i++) {
             keys[i / 2 * 2 * LANES + i % 2] = to_half(key[i]);
-            values[(size_t)(i / LANES) * cache->context * LANES + 2 * (i % LANES)] = to_half(value[i]);
+            values[2 * i] = to_half(value[i]);
         }
+    }
+}
+
+/* The sum of values by their scores, of `count` times 16 dimensions from `first` on. `count` is constant where it is inlined. */
+static inline __attribute__((always_inline)) void
+weigh(const int count, const uint16_t *values, int32_t first, int32_t width, int32_t length, const float *scores, float share, int32_t size, float *to) {
+    Floats sums[4][4] = {{{0}}}; /* so that no product waits for the one before */
+    const uint16_t *here = values + 2 * first;
+    for (int32_t position = 0; position < length; position += 4, here += 4 * width) {
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) {
+            const Naturals early = load_pairs(here + 2 * LANES * i), late = load_pairs(here + 2 * width + 2 * LANES * i);
+            sums[i][0] += scores[position] * lower(early);
+            sums[i][1] += scores[position + 1] * upper(early);
+            sums[i][2] += scores[position + 2] * lower(late);
+            sums[i][3] += scores[position + 3] * upper(late);
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        const Floats whole = ((sums[i][0] + sums[i][1]) + (sums[i][2] + sums[i][3])) * share;
+        for (int32_t j = 0; j < LANES && first + i * LANES + j < size; j++)
+            to[first + i * LANES + j] = whole[j];
     }
 }
 
@@ -132,20 +154,15 @@ static void attend(const Decoder *d, const Cache *cache, const Row *row, int32_t
     for (int32_t position = 0; position < length; position += LANES)
         sum += load(scores + position);
     const float share = 1 / sum_of_lanes(sum);
-    for (int32_t i = 0; i < size; i += LANES, values += (size_t)cache->context * LANES) {
-        Floats sums[4] = {{0}};
-        for (int32_t position = 0; position < length; position += 4) {
-            const uint16_t *here = values + (size_t)position * LANES;
-            const Naturals first = load_pairs(here), second = load_pairs(here + 2 * LANES);
-            sums[0] += scores[position] * lower(first);
-            sums[1] += scores[position + 1] * upper(first);
-            sums[2] += scores[position + 2] * lower(second);
-            sums[3] += scores[position + 3] * upper(second);
-        }
-        const Floats whole = ((sums[0] + sums[1]) + (sums[2] + sums[3])) * share;
-        for (int32_t j = 0; j < LANES && i + j < size; j++)
-            to[i + j] = whole[j];
+    int32_t done = 0;
+    for (; done + 4 * LANES <= padded(size); done += 4 * LANES)
+        weigh(4, values, done, padded(size), length, scores, share, size, to);
+    if (done + 2 * LANES <= padded(size)) {
+        weigh(2, values, done, padded(size), length, scores, share, size, to);
+        done += 2 * LANES;
     }
+    if (done < padded(size))
+        weigh(1, values, done, padded(size), length, scores, share, size, to);
 }
 
 static void add(float *x, const float *y, int32_t count) {
@@ -251,10 +268,11 @@ int workspace_new(Workspace *work, const Decoder *d, int32_t capacity) {
     a->stride = padded(widest);
     a->high = calloc(capacity + 8, a->stride);
     a->low = calloc(capacity + 8, a->stride);
+    a->even = calloc(capacity + 8, 1);
     a->scale = calloc(capacity, sizeof(float));
     a->high_sum = calloc(capacity, sizeof(int32_t));
     a->low_sum = calloc(capacity, sizeof(int32_t));
-    return work->x && work->y && work->wide && work->scores && work->logits && a->high && a->low && a->scale && a->high_sum && a->low_sum;
+    return work->x && work->y && work->wide && work->scores && work->logits && a->high && a->low && a->even && a->scale && a->high_sum && a->low_sum;
 }
 
 /* Zeros in large pages, else looking up where each page lies takes longer than reading it. What nobody has reached is not
@@ -283,9 +301,6 @@ void cache_copy(Cache *cache, const Decoder *d, int32_t from, int32_t to, int32_
         for (int32_t head = 0; head < d->kv_heads; head++) {
             const size_t source = head_at(d, cache, from, layer, head), target = head_at(d, cache, to, layer, head);
             memcpy(cache->keys + target, cache->keys + source, (size_t)padded(length) * d->head_size * sizeof(uint16_t));
-            for (int32_t i = 0; i < d->head_size; i += LANES) {
-                const size_t part = (size_t)i * cache->context;
-                memcpy(cache->values + target + part, cache->values + source + part, (size_t)(length + 1) / 2 * 2 * LANES * sizeof(uint16_t));
-            }
+            memcpy(cache->values + target, cache->values + source, (size_t)(length + 1) / 2 * 2 * padded(d->head_size) * sizeof(uint16_t));
         }
 }

@@ -44,11 +44,12 @@ typedef struct {
     int32_t logits; /* which row of the logits is its, or -1 */
 } Row;
 
-/* Activations of some rows in sixteen bits, as two signed bytes: value = scale * (256 * high + low).
+/* Activations of some rows in sixteen bits, as two signed bytes: value = scale * (256 * high + low). A row that is `even`,
+ * without values far larger than the others, makes do with the high bytes; its low ones are 0.
  * `tile` rows lie together, 4 columns of each in turn. */
 typedef struct {
     int32_t stride, tile;
-    int8_t *high, *low;
+    int8_t *high, *low, *even;
     float *scale;
     int32_t *high_sum, *low_sum;
 } Activations;
