@@ -1,4 +1,4 @@
-"""The decoder in numpy, for machines without a C compiler: what `native/` computes, one story after the other."""
+"""The decoder in numpy, for machines without a C compiler: what `native/` computes, but for keys and values in floats."""
 
 import select
 import time
@@ -13,6 +13,7 @@ from backend.slm.packing import read_arrays
 
 _READ_AT_ONCE = 64  # tokens
 _FIRST_WORD = 4  # tokens that are told at once
+_EVEN = np.float32(10)
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Decoder:
         return self._linear(x, "head" if "head" in self._matrices else "embedding")[:, : self._vocab_size]
 
     def _linear(self, x: np.ndarray, name: str) -> np.ndarray:
-        y = x @ self._matrices[name][:, : x.shape[1]].T
+        y = _rounded(x) @ self._matrices[name][:, : x.shape[1]].T
         return y + self._weights[f"{name}.bias"] if f"{name}.bias" in self._weights else y
 
     def _norm(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -174,6 +175,14 @@ class Decoder:
         return x / (1 + np.exp(-1.59576912 * (x + 0.044715 * x**3)))
 
 
+def _rounded(x: np.ndarray) -> np.ndarray:
+    """Each row in eight bits, or in sixteen where its largest value is far from the others: see `native/matrix.c`."""
+    most = np.maximum(np.abs(x).max(-1, keepdims=True), 1e-30)
+    even = most * most * x.shape[-1] <= _EVEN * _EVEN * (x * x).sum(-1, keepdims=True)
+    levels = np.where(even, np.float32(127), np.float32(127 * 256))
+    return np.rint(x * (levels / most)) * (most / levels)
+
+
 def draw(logits: np.ndarray, ids: list[int], sampling: dict, drawn: int) -> int:
     """The next token, by the order of `native/sampler.c`."""
     logits = logits.astype(np.float64)
@@ -182,8 +191,10 @@ def draw(logits: np.ndarray, ids: list[int], sampling: dict, drawn: int) -> int:
         logits[said] = np.where(logits[said] > 0, logits[said] / sampling["repetition_penalty"], logits[said] * sampling["repetition_penalty"])
     if sampling["temperature"] <= 0:
         return int(logits.argmax())
-    order = np.argsort(-logits, kind="stable")[: sampling["top_k"] or len(logits)]
-    weights = np.exp((logits[order] - logits[order[0]]) / sampling["temperature"])
+    order = np.arange(len(logits))
+    if sampling["top_k"] or sampling["top_p"] < 1:
+        order = np.argsort(-logits, kind="stable")[: sampling["top_k"] or len(logits)]
+    weights = np.exp((logits[order] - logits.max()) / sampling["temperature"])
     before = np.cumsum(weights) - weights
     kept = (before < sampling["top_p"] * weights.sum()) & (weights >= sampling["min_p"])
     order, weights = order[kept], weights[kept]
