@@ -27,8 +27,8 @@ _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs t
 _NICENESS = 10
 
 
-# Of the time of its threads that a worker gets while it has its cores to itself it uses more than this share.
-_CROWDED = 0.85
+# Below this share of the time of two threads one is faster: while either lacks a core, both stand still.
+_CROWDED = 0.7
 _WORTH_NOTING = 0.005  # seconds
 _TRY_AGAIN = 0.5  # seconds
 
