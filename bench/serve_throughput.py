@@ -17,7 +17,7 @@ from bench.serving.peers import PEERS
 from bench.serving.race import ROUNDS, race
 from bench.serving.random_models import write_model
 
-MODELS = ("6M-8k", "6M-68k", "54M-8k", "54M-68k", "GPT-2 54M-68k")
+MODELS = ("6M-8k", "6M-68k", "54M-8k", "54M-68k", "157M-68k", "GPT-2 54M-68k")
 THREADS = 2
 BARE = ("OpenVINO GenAI", "OpenVINO GenAI Q8_0 GGUF")
 GPT2_PEERS = ("ours", "transformers")

@@ -8,8 +8,8 @@ from backend.tokenizer import train_tokenizer
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 
-# Hidden size and heads; all have 6 layers. "6M" and "54M" are their sizes with 8,192 and 68,096 tokens.
-WIDTHS = {"6M": (256, 4), "54M": (512, 8)}
+# Hidden size and heads; all have 6 layers. They are named by their size with 8,192 ("6M") or 68,096 tokens.
+WIDTHS = {"6M": (256, 4), "54M": (512, 8), "157M": (1024, 16)}
 VOCABULARIES = {"8k": 8192, "68k": 68_096}
 CONTEXT = 1024
 
