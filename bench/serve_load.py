@@ -50,11 +50,11 @@ def choose(dice: random.Random) -> dict[str, str]:
     return {"opening": dice.choice(load_language(language).openings()), "language": language, "model": model.name}
 
 
-def start_app(data: str) -> tuple[subprocess.Popen, str]:
+def start_app(data: str, *options: str) -> tuple[subprocess.Popen, str]:
     """The app on a free port, without a bound for one address: here all visitors have the same."""
     environment = os.environ | {"TINYSTORIES_DATA": data, "TINYSTORIES_PER_VISITOR": "100000"}
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", "0"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=sys.stderr, text=True
+        [sys.executable, "app.py", "--port", "0", *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=sys.stderr, text=True
     )
     for line in process.stdout:
         if found := re.search(r"http://[\w.:]+", line):

@@ -14,7 +14,7 @@ from backend.slm.shelf import Models
 from backend.slm.story import Story
 
 SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are under way
-_MANY = 12  # from so many stories on they are shown less often, or showing would take more than telling
+_MANY = 6  # from so many stories on they are shown less often, or showing would take more than telling
 MAX_STORIES = 8
 MAX_WAITING = 400  # stories under way or waiting in one engine
 

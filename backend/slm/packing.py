@@ -113,6 +113,8 @@ def _add(found: dict, name: str, parts: list[np.ndarray], rows: int, columns: in
         raise ValueError(f"{name} is {matrix.shape}, not {(rows, columns)}")
     matrix = np.pad(matrix, [(0, -rows % LANES), (0, -columns % LANES)])
     scales = np.maximum(np.abs(matrix).max(1), 1e-30) / 127
+    if not np.isfinite(scales).all():
+        raise ValueError(f"{name} has weights that are no numbers")
     numbers = np.rint(matrix / scales[:, None]).astype(np.int8)
     if interleaved:  # 16 rows together, 4 columns at a time, unsigned
         blocks = numbers.reshape(len(numbers) // LANES, LANES, -1, 4).transpose(0, 2, 1, 3)
@@ -123,6 +125,8 @@ def _add(found: dict, name: str, parts: list[np.ndarray], rows: int, columns: in
 def _vector(values: np.ndarray, size: int) -> np.ndarray:
     if values.shape != (size,):
         raise ValueError(f"a vector is {values.shape}, not {(size,)}")
+    if not np.isfinite(values).all():
+        raise ValueError("a vector has weights that are no numbers")
     return values.astype(np.float32)
 
 

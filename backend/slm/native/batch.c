@@ -17,12 +17,12 @@ enum {
 typedef struct {
     int32_t active;
     int32_t reading; /* nothing is told: the opening itself is read, with so many alternatives, or -1 */
-    int32_t given;  /* tokens of the opening */
-    int32_t known;  /* tokens, those of the opening included */
-    int32_t read;   /* of them those whose keys and values are there */
-    int32_t limit;  /* of known tokens */
-    int32_t told;   /* of known tokens */
-    uint64_t order; /* of its beginning */
+    int32_t given;   /* tokens of the opening */
+    int32_t known;   /* tokens, those of the opening included */
+    int32_t read;    /* of them those whose keys and values are there */
+    int32_t limit;   /* of known tokens */
+    int32_t told;    /* of known tokens */
+    uint64_t order;  /* of its beginning */
     Sampling sampling;
     int32_t *ids;
     Reading *readings; /* of the opening's tokens, and their alternatives; the first has none */
@@ -36,9 +36,9 @@ typedef struct {
     Workspace work;
     Slot *slots;
     Row *rows;
-    Candidate *candidates; /* for the vocabulary, a row of the workspace each */
-    int32_t *owners;       /* the slot of each row of the logits */
-    int32_t slot_count, threads, eos; /* at most so many threads */
+    Candidate *candidates; /* room for the vocabulary, for each thread */
+    int32_t *owners;       /* the row that each row of the logits is of */
+    int32_t slot_count, threads, eos;
     uint64_t begun;
 } Batch;
 

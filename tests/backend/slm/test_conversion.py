@@ -70,6 +70,9 @@ def _spoil(folder, what):
         (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
     elif what == "weights that are text":
         (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
+    elif what == "weights that are no numbers":
+        content = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(content[:-2] + b"\xc0\x7f")
     elif what == "no tokenizer":
         (folder / "tokenizer.json").unlink()
     else:
@@ -87,7 +90,7 @@ def _spoil(folder, what):
     "what",
     [
         "no config", "config no JSON", "another architecture", "no weights", "weights cut short", "weights that are text",
-        "no tokenizer", "no sizes", "more layers than weights", "another width", "heads that do not fit", "rotations of another kind",
+        "weights that are no numbers", "no tokenizer", "no sizes", "more layers than weights", "another width", "heads that do not fit", "rotations of another kind",
         "another activation",
     ],
 )  # fmt: skip
