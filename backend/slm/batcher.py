@@ -103,7 +103,9 @@ class Batcher:
 
     def _lost(self, error: Exception) -> None:
         with self._guard:
-            stranded, self._waiting = self._waiting, []
+            stranded = []
+            if not self._pipeline.alive:  # else somebody has asked since, and it starts again
+                stranded, self._waiting = self._waiting, []
         for request in stranded:
             request.end(error)
 

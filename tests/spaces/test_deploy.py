@@ -27,7 +27,7 @@ def test_the_app_goes_to_a_private_space_and_what_is_gone_goes_there_too(hub, tm
     assert done.stdout.strip() == f"{hub.address}/spaces/org/stories"
     assert hub.made[0]["visibility"] == "private" and hub.made[0]["type"] == "space" and hub.made[0]["sdk"] == "gradio"
     sent = hub.repos["org/stories"]
-    assert {"app.py", "README.md", "requirements.txt", "models/tiny/model.safetensors", "languages/hindi/openings.txt"} <= set(sent)
+    assert {"app.py", "README.md", "requirements.txt", "packages.txt", "models/tiny/model.safetensors", "languages/hindi/openings.txt"} <= set(sent)
     assert not [path for path in sent if "__pycache__" in path or path.startswith((".", "tests/", "trainer/"))]
     sent["spaces/removed_tab.py"] = b""
     assert subprocess.run(command, capture_output=True, env=environment).returncode == 0
