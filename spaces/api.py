@@ -34,7 +34,7 @@ def add_endpoints(models: Models, quota: Quota) -> None:
         max_tokens: int = 450,
         seed: int | None = None,
         top_p: float = 1.0,
-        min_p: float = 0.0,
+        min_p: float = 0.1,
         repetition_penalty: float = 1.0,
         request: gr.Request | None = None,
     ) -> AsyncIterator[str]:

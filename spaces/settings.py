@@ -24,7 +24,7 @@ def sampling_fields(desk: Desk) -> list[gr.components.Component]:
         top_k = slider("top_k", 0, 200, 15, 1)
         top_p = slider("top_p", 0.05, 1, 1, 0.05)
     with gr.Row():
-        min_p = slider("min_p", 0, 0.5, 0, 0.01)
+        min_p = slider("min_p", 0, 0.5, 0.1, 0.01)
         repetition_penalty = slider("repetition_penalty", 1, 2, 1, 0.05)
     return [temperature, top_k, top_p, min_p, repetition_penalty, max_tokens]
 

@@ -21,7 +21,7 @@ from backend.slm.catalog import resolve
 from backend.slm.engine import Sampling, load_engine
 
 BATCH = 64
-SETTINGS = ("temperature", "top_k", "top_p", "max_tokens")  # of Sampling, noted with every story
+SETTINGS = ("temperature", "top_k", "top_p", "min_p", "max_tokens")  # of Sampling, noted with every story
 _BEGINNING = '{"opening": '  # of a row
 
 
@@ -93,17 +93,18 @@ def _check_same(row: dict, path: Path, model: str, language: str, sampling: Samp
 @click.option("--temperature", default=0.6, show_default=True)
 @click.option("--top-k", default=15, show_default=True)
 @click.option("--top-p", default=1.0, show_default=True)
+@click.option("--min-p", default=0.1, show_default=True, help="of the likeliest token's share, what a token must have")
 @click.option("--max-tokens", default=450, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="a .jsonl file, which a later run goes on with; else text is printed")
-def sample(model, openings_path, count, language, temperature, top_k, top_p, max_tokens, seed, out) -> None:
+def sample(model, openings_path, count, language, temperature, top_k, top_p, min_p, max_tokens, seed, out) -> None:
     """Complete every opening of a file."""
     openings = read_openings(openings_path)
     if language and language not in language_names():
         raise UserError(f"There is no language '{language}'; there are {', '.join(language_names())}.")
     folder = resolve(model)
     language = language or language_of(openings_path, folder.languages)
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, max_tokens=max_tokens, seed=seed)
     done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name, language, sampling)} if out else set()
     wanted = [pair for pair in product(openings, range(count)) if pair not in done]
     if not wanted:

@@ -14,7 +14,7 @@ def seeds_in_a_row(first: int, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Settings of one story. `top_k` 0 and `top_p` 1 leave every token in; `temperature` 0 takes the likeliest.
+    """Settings of one story. `top_k` 0, `top_p` 1 and `min_p` 0 leave every token in; `temperature` 0 takes the likeliest.
 
     `max_tokens` counts the completion alone; with `finish_sentence` up to EXTRA_TOKENS more may close its sentence.
     """
@@ -22,7 +22,7 @@ class Sampling:
     temperature: float = 0.6
     top_k: int = 15
     top_p: float = 1.0
-    min_p: float = 0.0
+    min_p: float = 0.1
     repetition_penalty: float = 1.0
     max_tokens: int = 450
     seed: int = 0

@@ -51,7 +51,7 @@ class Ours(Peer):
     def tell(self, prompts: list[str], tokens: int) -> int:
         from backend.slm.sampling import Sampling
 
-        sampling = Sampling(TEMPERATURE, TOP_K, max_tokens=tokens, finish_sentence=False)
+        sampling = Sampling(TEMPERATURE, TOP_K, min_p=0.0, max_tokens=tokens, finish_sentence=False)
         return sum(story.tokens for story in self.engine.complete_many(prompts, sampling))
 
 

@@ -57,7 +57,7 @@ def test_defaults_are_those_that_the_documentation_names(client):
     defaults = {p["parameter_name"]: p.get("parameter_default") for p in parameters}
     assert defaults == {
         "opening": None, "language": "hindi", "model": None, "temperature": 0.6, "top_k": 15, "max_tokens": 450, "seed": None,
-        "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0,
+        "top_p": 1.0, "min_p": 0.1, "repetition_penalty": 1.0,
     }  # fmt: skip
 
 
