@@ -52,6 +52,18 @@ def key_value_heads(config: dict) -> int:
     return config.get("num_key_value_heads") or config["num_attention_heads"]
 
 
+def inner_size(config: dict) -> int:
+    """Width of a layer's feed-forward part."""
+    if config["model_type"] == "gpt2":
+        return config.get("n_inner") or 4 * config["hidden_size"]
+    return config["intermediate_size"]
+
+
+def norm_epsilon(config: dict) -> float:
+    """What is added to the variance in norms."""
+    return config.get("layer_norm_epsilon", 1e-5) if config["model_type"] == "gpt2" else config.get("rms_norm_eps", 1e-6)
+
+
 def cache_bytes(config: dict) -> int:
     """Bytes of one position's keys and values, in half precision."""
     return 2 * config["num_hidden_layers"] * key_value_heads(config) * head_size(config) * 2
@@ -65,6 +77,8 @@ def rope_theta(config: dict) -> float:
 def _unserved(config: dict) -> str:
     if head_size(config) % 4:
         return f"attention heads {head_size(config)} wide, which is no multiple of 4"
+    if config["num_attention_heads"] % key_value_heads(config):
+        return f"{config['num_attention_heads']} attention heads over {key_value_heads(config)} of keys and values"
     if config["model_type"] == "gpt2":
         activation = config.get("activation_function", "gelu_new")
         return "" if activation in _GELU else f"the activation '{activation}'"

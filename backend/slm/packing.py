@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.slm.config import head_size, key_value_heads, rope_theta
+from backend.slm.config import head_size, inner_size, key_value_heads, rope_theta
 
 LANES = 16  # to a multiple of which rows and columns are padded
 _ALIGNMENT = 64  # bytes
@@ -44,7 +44,7 @@ def read_arrays(folder: Path) -> dict[str, np.ndarray]:
 
 def _llama(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarray]:
     heads, kv_heads, size = config["num_attention_heads"], key_value_heads(config), head_size(config)
-    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    hidden, inner = config["hidden_size"], inner_size(config)
     found: dict[str, np.ndarray] = {}
 
     def matrix(name: str, parts: list[str], rows: int, columns: int) -> None:
@@ -52,7 +52,7 @@ def _llama(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarr
         biases = [weights.get(f"{part}.bias") for part in parts]
         if any(bias is not None and bias.any() for bias in biases):
             each = [np.zeros(len(weights[f"{p}.weight"])) if b is None else b for p, b in zip(parts, biases, strict=True)]
-            found[f"{name}.bias"] = _padded(np.concatenate(each))
+            found[f"{name}.bias"] = _bias(np.concatenate(each), rows)
 
     matrix("embedding", ["model.embed_tokens"], config["vocab_size"], hidden)
     if "lm_head.weight" in weights and not config.get("tie_word_embeddings"):
@@ -78,7 +78,8 @@ def _llama(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarr
 
 
 def _gpt2(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarray]:
-    hidden, inner = config["hidden_size"], config.get("n_inner") or 4 * config["hidden_size"]
+    hidden, inner = config["hidden_size"], inner_size(config)
+    width = config["num_attention_heads"] * head_size(config)
     start = "transformer." if "transformer.wte.weight" in weights else ""
     found: dict[str, np.ndarray] = {}
 
@@ -86,7 +87,7 @@ def _gpt2(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarra
         # Radford et al. 2019: matrices of the layers are stored (in, out).
         _add(found, name, [weights[f"{start}{part}.weight"].T], rows, columns, interleaved)
         if f"{start}{part}.bias" in weights:
-            found[f"{name}.bias"] = _padded(weights[f"{start}{part}.bias"])
+            found[f"{name}.bias"] = _bias(weights[f"{start}{part}.bias"], rows)
 
     def norm(name: str, part: str) -> None:
         found[name] = _vector(weights[f"{start}{part}.weight"], hidden)
@@ -95,12 +96,13 @@ def _gpt2(weights: dict, config: dict, interleaved: bool) -> dict[str, np.ndarra
     _add(found, "embedding", [weights[f"{start}wte.weight"]], config["vocab_size"], hidden, interleaved)
     if "lm_head.weight" in weights and not config.get("tie_word_embeddings", True):
         _add(found, "head", [weights["lm_head.weight"]], config["vocab_size"], hidden, interleaved)
-    found["positions"] = weights[f"{start}wpe.weight"].astype(np.float32)
+    places = weights[f"{start}wpe.weight"]
+    found["positions"] = _vector(places.reshape(-1), config["max_position_embeddings"] * hidden).reshape(-1, hidden)
     for number in range(config["num_hidden_layers"]):
         norm(f"{number}.input_norm", f"h.{number}.ln_1")
         norm(f"{number}.post_norm", f"h.{number}.ln_2")
-        matrix(f"{number}.attention_in", f"h.{number}.attn.c_attn", 3 * hidden, hidden)
-        matrix(f"{number}.attention_out", f"h.{number}.attn.c_proj", hidden, hidden)
+        matrix(f"{number}.attention_in", f"h.{number}.attn.c_attn", 3 * width, hidden)
+        matrix(f"{number}.attention_out", f"h.{number}.attn.c_proj", hidden, width)
         matrix(f"{number}.up", f"h.{number}.mlp.c_fc", inner, hidden)
         matrix(f"{number}.down", f"h.{number}.mlp.c_proj", hidden, inner)
     norm("final_norm", "ln_f")
@@ -130,5 +132,5 @@ def _vector(values: np.ndarray, size: int) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
-    return np.pad(values.astype(np.float32), (0, -len(values) % LANES))
+def _bias(values: np.ndarray, rows: int) -> np.ndarray:
+    return np.pad(_vector(values, rows), (0, -rows % LANES))

@@ -4,11 +4,12 @@ import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import erf
 from pathlib import Path
 
 import numpy as np
 
-from backend.slm.config import gelu_approximation, head_size, key_value_heads
+from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
 from backend.slm.packing import read_arrays
 
 _READ_AT_ONCE = 64  # tokens
@@ -99,9 +100,9 @@ class Decoder:
         self._weights, self._gpt2 = arrays, config["model_type"] == "gpt2"
         self._heads, self._kv_heads, self._size = config["num_attention_heads"], key_value_heads(config), head_size(config)
         self._layers, self._hidden = config["num_hidden_layers"], config["hidden_size"]
-        self._inner = (config.get("n_inner") or 4 * self._hidden) if self._gpt2 else config["intermediate_size"]
+        self._inner = inner_size(config)
         self._vocab_size = config["vocab_size"]
-        self._epsilon = config.get("layer_norm_epsilon", 1e-5) if self._gpt2 else config.get("rms_norm_eps", 1e-6)
+        self._epsilon = norm_epsilon(config)
         self._exact_gelu = self._gpt2 and gelu_approximation(config) == "erf"
         self._matrices = {
             name: (values * arrays[f"{name}.scales"][:, None]).astype(np.float32) for name, values in arrays.items() if values.dtype == np.int8
@@ -169,8 +170,6 @@ class Decoder:
             return gate / (1 + np.exp(-gate)) * x[:, self._inner : 2 * self._inner]
         x = x[:, : self._inner]
         if self._exact_gelu:
-            from math import erf
-
             return x * (1 + np.vectorize(erf, otypes=[np.float32])(x / np.sqrt(2).astype(np.float32))) / 2
         return x / (1 + np.exp(-1.59576912 * (x + 0.044715 * x**3)))
 

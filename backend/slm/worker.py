@@ -62,7 +62,9 @@ class Worker:
     def __init__(self, folder: str, path: str, *, context: int, slots: int, threads: int, eos_id: int):
         """`folder` is the model's, `path` what `converted` made of it."""
         kind = Batch if library() else PlainBatch
-        self._batch = kind(Path(path), read_config(Path(folder)), context=context, slots=slots, threads=threads, eos_id=eos_id)
+        config = read_config(Path(folder))
+        self._context, self._vocab_size = context, config["vocab_size"]
+        self._batch = kind(Path(path), config, context=context, slots=slots, threads=threads, eos_id=eos_id)
         self.pace = Pace()
         self.pace.allowed = threads
         self._slots: dict[int, int] = {}
@@ -74,7 +76,9 @@ class Worker:
         return not self._slots
 
     def begin(self, number: int, ids: list[int], new_tokens: int, reading: int, sampling: dict) -> None:
-        """Tell a story, or read a text, from the next step on. Raises MemoryError when there is no room for it."""
+        """Tell a story, or read a text, from the next step on. Raises MemoryError when there is no room for it, ValueError for ids that are not its own."""
+        if not 0 < len(ids) <= self._context or min(ids) < 0 or max(ids) >= self._vocab_size:
+            raise ValueError(f"The model reads up to {self._context} of its {self._vocab_size} tokens; its tokenizer gave others.")
         slot = self._batch.begin(ids, new_tokens, reading, **sampling)
         if slot < 0:
             raise MemoryError("There is no room for another story.")
@@ -167,7 +171,7 @@ def main() -> None:
                 number = message.pop("begin")
                 try:
                     worker.begin(number, **message)
-                except MemoryError as error:
+                except (MemoryError, ValueError) as error:
                     outbox.send({"told": [], "ended": [number], "error": str(error)})
         if not worker.idle:
             told, ended = worker.step()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.slm.config import gelu_approximation, head_size, key_value_heads
+from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
 from backend.slm.native.compiler import library
 from backend.slm.packing import read_arrays
 
@@ -95,7 +95,7 @@ class Batch:
     def _built(self, config: dict, context: int) -> _Decoder:
         heads, kv_heads, size = config["num_attention_heads"], key_value_heads(config), head_size(config)
         hidden, gpt2 = config["hidden_size"], config["model_type"] == "gpt2"
-        inner = (config.get("n_inner") or 4 * hidden) if gpt2 else config["intermediate_size"]
+        inner = inner_size(config)
         self._layers = (_Layer * config["num_hidden_layers"])()
         for number, layer in enumerate(self._layers):
             for name, _ in _Layer._fields_[:6]:
@@ -108,7 +108,7 @@ class Batch:
         gelu = _GELU_ERF if gpt2 and gelu_approximation(config) == "erf" else _GELU_TANH
         return _Decoder(
             hidden, len(self._layers), heads, kv_heads, size, inner, config["vocab_size"], context,
-            gelu if gpt2 else _SWIGLU, config.get("layer_norm_epsilon", 1e-5) if gpt2 else config.get("rms_norm_eps", 1e-6),
+            gelu if gpt2 else _SWIGLU, norm_epsilon(config),
             self._layers, embedding, self._matrix("head", config["vocab_size"], hidden) if "head" in self._arrays else embedding,
             *(self._address(name) for name in ("positions", "cosines", "sines", "final_norm", "final_norm_bias")),
         )  # fmt: skip

@@ -26,19 +26,6 @@ static float sum_of(const float *x, int32_t count) {
     return sum_of_lanes(sum) + rest;
 }
 
-static float sum_of_squares(const float *x, int32_t count, float minus) {
-    Floats sum = {0};
-    int32_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        const Floats apart = load(x + i) - minus;
-        sum += apart * apart;
-    }
-    float rest = 0;
-    for (; i < count; i++)
-        rest += (x[i] - minus) * (x[i] - minus);
-    return sum_of_lanes(sum) + rest;
-}
-
 /* The RMS norm, or with a bias the layer norm (Ba et al. 2016). */
 static void norm(const float *x, int32_t count, const float *weight, const float *bias, float epsilon, float *to) {
     const float mean = bias ? sum_of(x, count) / count : 0;
@@ -256,7 +243,6 @@ int workspace_new(Workspace *work, const Decoder *d, int32_t capacity) {
     const int32_t parts = (d->heads + 2 * d->kv_heads) * d->head_size;
     const int32_t up = d->activation == SWIGLU ? 2 * d->inner : d->inner;
     const int32_t widest = larger(larger(d->width, d->inner), d->heads * d->head_size);
-    work->capacity = capacity;
     work->wide_stride = padded(larger(parts, up)) + LANES; /* `activate` reads whole lanes */
     work->logits_stride = padded(d->vocab_size);
     work->x = calloc((size_t)capacity * padded(d->width), sizeof(float));

@@ -56,7 +56,6 @@ typedef struct {
 
 /* What a forward pass writes into, for up to `capacity` rows. */
 typedef struct {
-    int32_t capacity;
     float *x, *y, *wide, *scores, *logits;
     int32_t wide_stride, logits_stride;
     Activations activations;

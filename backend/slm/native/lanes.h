@@ -38,6 +38,20 @@ static inline float sum_of_lanes(Floats x) {
     return lanes[0];
 }
 
+/* Of what each of `count` floats is more than `minus`; in a fixed order. */
+static inline float sum_of_squares(const float *x, int32_t count, float minus) {
+    Floats sum = {0};
+    int32_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        const Floats apart = load(x + i) - minus;
+        sum += apart * apart;
+    }
+    float rest = 0;
+    for (; i < count; i++)
+        rest += (x[i] - minus) * (x[i] - minus);
+    return sum_of_lanes(sum) + rest;
+}
+
 static inline float largest_lane(Floats x) {
     float most = x[0];
     for (int i = 1; i < LANES; i++)

@@ -1,8 +1,9 @@
-/* Products of eight-bit weights with sixteen-bit activations.
+/* Products of eight-bit weights with eight- or sixteen-bit activations.
  *
  * Sums are of integers, so they are the same to the bit in whatever order and company they are made: a story does not
  * depend on who else is told one, on the number of threads or on the processor's vectors. */
 #include "decoder.h"
+#include "lanes.h"
 
 #include <string.h>
 #ifdef __AVX512VNNI__
@@ -44,24 +45,15 @@ void quantise(Activations *to, int32_t row, const float *values, int32_t count) 
     int8_t *high = to->high + place(to, row), *low = to->low + place(to, row);
     const int32_t step = 4 * to->tile;
     uint32_t largest = 0; /* floats without a sign are ordered as their bits are */
-    float squares[LANES] = {0};
     for (int32_t i = 0; i < count; i++) {
         uint32_t bits;
         memcpy(&bits, values + i, 4);
         bits &= 0x7fffffff;
         largest = bits > largest ? bits : largest;
     }
-    for (int32_t i = 0; i + LANES <= count; i += LANES)
-        for (int32_t j = 0; j < LANES; j++)
-            squares[j] += values[i + j] * values[i + j];
-    float square = 0;
-    for (int32_t j = 0; j < LANES; j++)
-        square += squares[j];
-    for (int32_t i = count / LANES * LANES; i < count; i++)
-        square += values[i] * values[i];
     float most;
     memcpy(&most, &largest, 4);
-    const int even = most * most * count <= EVEN * EVEN * square;
+    const int even = most * most * count <= EVEN * EVEN * sum_of_squares(values, count, 0);
     const float inverse = most > 0 ? (even ? HIGHEST / 256 : HIGHEST) / most : 0;
     int32_t high_sum = 0, low_sum = 0;
     for (int32_t i = 0; i < padded(count); i += LANES, high += LANES / 4 * step, low += LANES / 4 * step) {
@@ -143,15 +135,17 @@ static void blocks(const Matrix *m, int32_t first, const Activations *from, int3
         int even = 1;
         for (int32_t i = 0; i < size; i++)
             even &= from->even[row + i];
-        switch (size + even) {
-        case 8: block(m, first, from, row, 8, 0, to, stride); break;
-        case 9: block(m, first, from, row, 8, 1, to, stride); break;
-        case 4: block(m, first, from, row, 4, 0, to, stride); break;
-        case 5: block(m, first, from, row, 4, 1, to, stride); break;
-        case 2: size == 2 ? block(m, first, from, row, 2, 0, to, stride) : block(m, first, from, row, 1, 1, to, stride); break;
-        case 3: block(m, first, from, row, 2, 1, to, stride); break;
-        default: block(m, first, from, row, 1, 0, to, stride);
+#define OF(count) \
+    case count: \
+        even ? block(m, first, from, row, count, 1, to, stride) : block(m, first, from, row, count, 0, to, stride); \
+        break
+        switch (size) {
+            OF(8);
+            OF(4);
+            OF(2);
+            OF(1);
         }
+#undef OF
     }
 }
 

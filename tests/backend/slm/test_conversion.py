@@ -101,6 +101,15 @@ def test_a_bad_folder_gets_one_clear_sentence(folders, tmp_path, what):
         Engine(copy)
 
 
+@pytest.mark.parametrize("changes", [{"n_positions": 4096}, {"n_head": 16, "head_dim": 16}, {"n_inner": 400}])
+def test_a_gpt2_whose_sizes_are_not_those_of_its_weights_is_refused(folders, tmp_path, changes):
+    copy = shutil.copytree(folders["gpt2"], tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(UserError, match="do not fit together"):
+        Engine(copy)
+
+
 @pytest.mark.parametrize("kind", ["qwen3", "gpt2"])
 def test_eight_bits_say_nearly_the_same(folders, kind):
     import torch

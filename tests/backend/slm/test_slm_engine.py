@@ -132,6 +132,12 @@ def test_a_killed_process_is_told_and_the_next_story_comes_all_the_same(folders)
     engine.close()
 
 
+def test_tokens_that_are_not_the_model_s_are_refused_and_the_next_story_comes_all_the_same(engine):
+    with pytest.raises(RuntimeError, match="its tokenizer gave others"):
+        engine.read([engine.tokenizer.bos_id, engine.vocab_size])
+    assert "".join(engine.stream("A", SHORT))
+
+
 def test_closing_ends_what_is_under_way(folders):
     engine = load_engine(folders["qwen3-tied"])
     stream = engine.stream("A", replace(SHORT, max_tokens=400))
