@@ -35,6 +35,7 @@ class Language:
     noun_endings: str = ""  # a regex: what tokens part from a noun's stem
     refusals: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)
+    gendered: dict[str, list[str]] = field(default_factory=dict, hash=False)
     spellings: tuple[dict[str, str], ...] = field(default=(), hash=False)
 
     def in_script(self, character: str) -> bool:

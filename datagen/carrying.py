@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from os.path import commonprefix
 from random import Random
 
+from datagen.begun import BegunTeller
 from datagen.coining import coined
 from datagen.openings import described, familiar_words, made_strange, otherwise_written, read_epithets, words_of
 from datagen.prompts import Prompt, Prompts
@@ -26,14 +27,18 @@ class CarryingTeller:
     A share `preludes` of them begins with a sentence that the plot does not ask for: from it a model learns to go on
     from any opening. In a share `things` the hero is a thing, a kettle or a cloud: the openings that people write are
     as often about things as about people. In a share `made_up` the prompt's noun is one that nobody knows, which can only
-    be copied: it always stands in the first sentence. Of several castings that one is told whose opening is carried best.
+    be copied: it always stands in the first sentence. A share `beginnings` begins with a sentence of `beginnings.tsv`,
+    where the language has such a file, and those are not among the shares of the others. Of several castings that one is told whose opening is carried best.
     """
 
-    def __init__(self, language: str, plots: int, preludes: float, things: float, made_up: float, seed: int):
+    def __init__(
+        self, language: str, plots: int, preludes: float, things: float, made_up: float, seed: int, beginnings: float = 0.0
+    ):
         self._teller: Storyteller = load_storyteller(language)
         self._plots = carrying_plots(self._teller, plots)
         self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
+        self._begun, self._beginnings = BegunTeller(self._teller, made_up, self._dice), beginnings
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
         self._children = [row for row in self._teller.words.characters if row.kind == "child"]
         self._unnamed = _not_naming_the_hero(self._teller.groups)
@@ -47,7 +52,11 @@ class CarryingTeller:
         chosen = [plot for plot in self._teller.plots if plot.path.stem in self._plots]
         kinds = {kind for plot in chosen for role in plot.noun_roles for kind in plot.roles[role]}
         for prompt in self._prompts.range(0, len(self._prompts)):
-            if self._teller.words.find("nouns", prompt.noun).kind in kinds:
+            if self._begun and self._dice.random() < self._beginnings:
+                story = self._begun.story(prompt)
+                opening = self.first_sentence(story)
+                yield otherwise_written(opening, self._teller.language.spellings, self._dice) + story[len(opening) :]
+            elif self._teller.words.find("nouns", prompt.noun).kind in kinds:
                 yield self._best(prompt, self._dice.random() < self._made_up)
 
     def first_sentence(self, story: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from backend.errors import UserError
 from backend.languages import Language, load_language
 from datagen import words as kinds
+from datagen.beginnings import read_beginnings
 from datagen.storyteller.grammar import PROMPT_ROLES, Phrasing
 from datagen.storyteller.plots import Groups, Plot, read_language_plots
 from datagen.words import Word, WordLists, load_words
@@ -28,9 +29,10 @@ def check_language(name: str) -> list[str]:
     try:
         language, words = load_language(name), load_words(name)
         plots, groups = read_language_plots(language)
+        read_beginnings(language)
     except UserError as error:
         return [str(error)]
-    problems = [*_check_words(language, words), *_check_openings(language)]
+    problems = [*_check_words(language, words), *_check_openings(language), *_check_beginnings(language)]
     for plot in plots:
         problems += _check_plot(plot, groups, language)
     problems += _check_groups(groups, words, language)
@@ -77,6 +79,24 @@ def _check_openings(language: Language) -> Iterator[str]:
             yield f"{path}:{number}: this opening stands above already."
         if line.strip():
             seen.add(line.strip())
+
+
+def _check_beginnings(language: Language) -> Iterator[str]:
+    path = language.folder / "beginnings.tsv"
+    if not path.exists():
+        return
+    yield from _not_normal(path)
+    seen: dict[str, int] = {}
+    for beginning in read_beginnings(language):
+        where = f"{path}:{beginning.line}"
+        if strange := _strange(beginning.text, language):
+            yield f"{where}: holds {strange}, which is not {language.script}."
+        if beginning.text in seen:
+            yield f"{where}: this sentence stands in line {seen[beginning.text]} already."
+        seen.setdefault(beginning.text, beginning.line)
+        for name, gender in beginning.names.items():
+            if language.genders and gender not in language.genders:
+                yield f"{where}: {name}'s gender '{gender}' is none of {', '.join(language.genders)}."
 
 
 def _check_plot(plot: Plot, groups: Groups, language: Language) -> Iterator[str]:

@@ -36,14 +36,16 @@ def told_stories(
     preludes: float = 0.0,
     things: float = 0.0,
     made_up: float = 0.0,
+    beginnings: float = 0.0,
 ) -> Iterator[str]:
     """Plain stories of the storyteller, from the plots that carry best, and told so that they carry their opening.
 
     In a share of them the people bear other names. Some of those whom the first sentence names get a made-up one, which
-    a model can only copy; made-up names further on would teach it to make up words. `preludes`, `things` and
-    `made_up` as in `datagen.carrying.CarryingTeller`.
+    a model can only copy; made-up names further on would teach it to make up words. `preludes`, `things`,
+    `made_up` and `beginnings` as in `datagen.carrying.CarryingTeller`.
     """
-    teller, names, dice = CarryingTeller(name, plots, preludes, things, made_up, seed), Names(load_words(name)), Random(seed)
+    teller = CarryingTeller(name, plots, preludes, things, made_up, seed, beginnings)
+    names, dice = Names(load_words(name)), Random(seed)
     for story in islice(teller.stories(), count):
         yield _renamed(story, teller.first_sentence(story), names, dice) if dice.random() < renamed else story
 
@@ -92,6 +94,13 @@ def repeated_stories(name: str, repeats: int, seed: int) -> Iterator[str]:
     type=click.FloatRange(0, 1),
     help="share with a made-up noun, which a model can only copy",
 )
+@click.option(
+    "--beginnings",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="share that goes on from a sentence of beginnings.tsv, where the language has one",
+)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def corpus(
@@ -103,6 +112,7 @@ def corpus(
     preludes: float,
     things: float,
     made_up: float,
+    beginnings: float,
     seed: int,
     out: Path,
 ) -> None:
@@ -114,7 +124,7 @@ def corpus(
         total = count + repeats * len(whole_stories(language, held_out=False))
         stories: list[str] = []
         for source in (
-            told_stories(name, count, seed, renamed, plots, preludes, things, made_up),
+            told_stories(name, count, seed, renamed, plots, preludes, things, made_up, beginnings),
             repeated_stories(name, repeats, seed),
         ):
             for story in tqdm(

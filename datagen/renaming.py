@@ -11,8 +11,8 @@ from backend.languages import Language
 from datagen.words import WordLists
 
 _GRAPHEME = regex.compile(r"\X")
-_LETTER = r"[\w\u0900-\u0963\u0971-\u0DFF]"  # \w leaves out vowel signs, which go on with a word as letters do
-WORD = re.compile(rf"{_LETTER}+")
+LETTER = r"[\w\u0900-\u0963\u0971-\u0DFF]"  # \w leaves out vowel signs, which go on with a word as letters do
+WORD = re.compile(rf"{LETTER}+")
 _ASCII_SYLLABLE = re.compile(r"[^aeiouy]*[aeiouy]+(?:[^aeiouy]+$)?|[^aeiouy]+$", re.IGNORECASE)
 _VIRAMAS = "\u094D\u09CD\u0ACD\u0BCD\u0C4D\u0CCD"  # what a last consonant bears, and loses before an ending: கண்ணன், கண்ணனை
 _INDIC_VOWEL = re.compile(r"VOWEL SIGN|LETTER (?:VOCALIC )?(?:A|AA|I|II|U|UU|R|E|AI|O|AU)$")
@@ -39,12 +39,12 @@ class Names:
 
     def found(self, story: str) -> dict[str, str]:
         """The children's names of the language's list that stand in a story, with their gender."""
-        named = {_stem(name): name for name in self._gender}
+        named = {name_stem(name): name for name in self._gender}
         return {named[stem]: self._gender[named[stem]] for stem in dict.fromkeys(self._pattern.findall(story))}
 
     def draw(self, like: str, gender: str, dice: Random, made_up: float = 0.3) -> str:
         """A name of this gender whose last letter is of the same kind as that of `like`, so that its endings fit."""
-        pool = [name for name in self.by_gender.get(gender, ()) if _ending(name) == _ending(like)]
+        pool = [name for name in self.by_gender.get(gender, ()) if last_kind(name) == last_kind(like)]
         if not pool:
             return like
         name = dice.choice(pool)
@@ -60,21 +60,21 @@ class Names:
                 new[name] = drawn
         if not new:
             return story
-        stems = {_stem(name): _stem(drawn) for name, drawn in new.items()}
+        stems = {name_stem(name): name_stem(drawn) for name, drawn in new.items()}
         return self._looking_for(new).sub(lambda match: stems[match.group()], story)
 
     def _looking_for(self, names: Mapping[str, str]) -> re.Pattern:
-        either = "|".join(map(re.escape, sorted(map(_stem, names), key=len, reverse=True)))
+        either = "|".join(map(re.escape, sorted(map(name_stem, names), key=len, reverse=True)))
         suffixes = "|".join(map(re.escape, sorted((*self.language.name_suffixes, *_VIRAMAS), key=len, reverse=True)))
-        return re.compile(rf"(?<!{_LETTER})(?:{either})(?=(?:{suffixes})?(?!{_LETTER}))")
+        return re.compile(rf"(?<!{LETTER})(?:{either})(?=(?:{suffixes})?(?!{LETTER}))")
 
 
-def _stem(name: str) -> str:
+def name_stem(name: str) -> str:
     """The name as it stands before an ending."""
     return name.rstrip(_VIRAMAS)
 
 
-def _ending(name: str) -> str:
+def last_kind(name: str) -> str:
     """The last letter where it is a vowel or a virama, 'c' for a name that ends in another consonant."""
     last = name[-1].lower()
     if last in _VIRAMAS:

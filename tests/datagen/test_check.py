@@ -41,6 +41,18 @@ def test_bad_entries_are_told_with_file_and_line(copied_english):
     assert f"nouns.tsv:{unknown_kind}: the kind 'airship' is none of" in problems
 
 
+def test_a_bad_beginning_is_told_with_file_and_line(copied_english):
+    beginnings = copied_english / "beginnings.tsv"
+    first = beginnings.read_text("utf-8").splitlines()[0].split("\t")[0]
+    repeated = append(beginnings, first)
+    foreign = append(beginnings, "The पतंग flew away.")
+    unknown_gender = append(beginnings, "Mina found a kite.\tMina=x")
+    problems = "\n".join(check_language("english"))
+    assert f"beginnings.tsv:{repeated}: this sentence stands in line 1 already" in problems
+    assert f"beginnings.tsv:{foreign}: holds" in problems
+    assert f"beginnings.tsv:{unknown_gender}: Mina's gender 'x' is none of" in problems
+
+
 def test_a_plot_with_an_unknown_role_or_group_is_told(copied_english):
     plot = sorted((copied_english / "plots").glob("*.txt"))[0]
     text = plot.read_text("utf-8")
