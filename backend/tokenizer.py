@@ -55,11 +55,21 @@ class Tokenizer:
     def encode_opening(self, opening: str) -> list[int]:
         """bos and the token ids of an opening that a model is to go on from."""
         opening = opening.rstrip()
-        first = opening.split(" ")[0]
-        # A word that falls to pieces at the beginning is another one to the model when it is to name it again; one that
-        # stays whole, as "A", would with the space be taken for a name.
-        space = " " if self.add_prefix_space and first[:1].isalnum() and len(self.encode(first)) > 1 else ""
+        space = " " if self.begins_with_space(opening.split(" ")[0]) else ""
         return [self.bos_id, *self.encode(space + opening)]
+
+    def encode_after(self, opening: str, text: str) -> tuple[list[int], list[int]]:
+        """bos and the ids of an opening, and those of a text that follows; without an opening the text begins as one does."""
+        given = self.encode_opening(opening)
+        return given, self.encode(text) if len(given) > 1 else self.encode_opening(text)[1:]
+
+    def begins_with_space(self, first: str) -> bool:
+        """Whether a text with this first word is read as if a space stood before it (`add_prefix_space`).
+
+        A word that falls to pieces at the beginning is another one to the model when it is to name it again; one that
+        stays whole, as "A", would with the space be taken for a name.
+        """
+        return self.add_prefix_space and first[:1].isalnum() and len(self.encode(first)) > 1
 
     def encode_batch(self, texts: Sequence[str], dropout: float = 0.0) -> list[list[int]]:
         """Token ids of many texts, on all cores; with `dropout` a share of a BPE's merges is left out at random.

@@ -35,8 +35,9 @@ def bits_per_byte(model: str | Path, texts: Sequence[str], openings: Sequence[st
         ) from None
     openings = openings or [""] * len(texts)
     limit = getattr(network.config, "max_position_embeddings", 1024)
-    given = [tokenizer.encode_opening(opening) for opening in openings]
-    said = [[*tokenizer.encode(text), tokenizer.eos_id] if text else [] for text in texts]
+    pairs = [tokenizer.encode_after(opening, text) for opening, text in zip(openings, texts, strict=True)]
+    given = [opening for opening, _ in pairs]
+    said = [[*ids, tokenizer.eos_id] if ids else [] for _, ids in pairs]
     windows = [(i, *window) for i in range(len(texts)) for window in _windows(given[i], said[i], limit)]
     windows.sort(key=lambda window: len(window[1]))
     totals = [0.0] * len(texts)

@@ -7,6 +7,7 @@ nonsense in good order passes. Light imports only; the app uses it.
 import dataclasses
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.languages import Language
@@ -15,6 +16,7 @@ from evaluation.endings import endings_fit
 from evaluation.text import (
     as_language,
     ends_a_sentence,
+    forms_of_things,
     function_words,
     names_of_things,
     sentences,
@@ -144,7 +146,7 @@ def quick_check(opening: str, completion: str, language: str | Language, finishe
         distinct_3=distinct(said, 3),
         longest_repeated_span=longest_repeated_span(said),
         opening_carried=carried(content_words(opening, language), said),
-        entities_carried=carried(entities(opening, language), said),
+        entities_carried=carried(entities(opening, language), said, forms_of_things(language)),
         **coherence_of(opening, text, language),
         endings_fit=endings_fit(text, language),
     )
@@ -215,13 +217,14 @@ def entities(opening: str, language: Language) -> list[str]:
     return list(dict.fromkeys([*found, *names]))
 
 
-def carried(asked: list[str], said: list[str]) -> float | None:
-    """Share of the words asked for that a text takes up, inflected forms counted by their common beginning."""
+def carried(asked: list[str], said: list[str], forms: Mapping[str, frozenset[str]] | None = None) -> float | None:
+    """Share of the words asked for that a text takes up: inflected forms by their common beginning, or by `forms`, where those differ (भोवरा, भोवऱ्याला)."""
     if not asked:
         return None
-    have = set(said)
+    have, forms = set(said), forms or {}
     beginnings = {word[:length] for word in have for length in range(3, len(word) + 1)}
-    return sum(word in have or stem(word) in beginnings for word in asked) / len(asked)
+    taken_up = [any(form in have or stem(form) in beginnings for form in {word, *forms.get(word, ())}) for word in asked]
+    return sum(taken_up) / len(taken_up)
 
 
 def _twice(share: float | None) -> float | None:

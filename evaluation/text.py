@@ -71,9 +71,9 @@ def function_words(language: Language) -> frozenset[str]:
 
 
 @functools.cache
-def names_of_things(language: Language) -> frozenset[str]:
-    """Every form of the language's nouns and characters, the words that an opening can introduce somebody by."""
-    found: set[str] = set()
+def forms_of_things(language: Language) -> dict[str, frozenset[str]]:
+    """Every form of the language's nouns and characters, the words that can introduce somebody, with the others of its row."""
+    found: dict[str, set[str]] = {}
     beside: Counter[str] = Counter()
     for name in ("nouns.tsv", "characters.tsv"):
         if not (language.folder / name).exists():
@@ -83,10 +83,17 @@ def names_of_things(language: Language) -> frozenset[str]:
             forms = {word for column, cell in row.items() if column not in _FORMS_ASIDE for word in words(cell)}
             # A form may bring a postposition or an article along: only words that begin like the noun are its own.
             own = {word for word in forms if len(word) > 2 and word[:2] == head[0][:2]}
-            found |= own
+            for word in own:
+                found.setdefault(word, set()).update(own)
             beside.update(forms - set(words(row["word"])))
     # What stands beside several nouns only happens to begin like one of them: the, beside thief.
-    return frozenset(word for word in found if beside[word] < 3)
+    return {word: frozenset(own) for word, own in found.items() if beside[word] < 3}
+
+
+@functools.cache
+def names_of_things(language: Language) -> frozenset[str]:
+    """The words that can introduce somebody, in every form."""
+    return frozenset(forms_of_things(language))
 
 
 def as_language(language: str | Language) -> Language:

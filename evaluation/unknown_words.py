@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from backend.errors import UserError
+from datagen.beginnings import read_beginnings
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from evaluation.completions import Completion
@@ -54,8 +55,9 @@ def corpus_texts(path: Path, column: str = "story") -> Iterator[str]:
 
 
 def bundled_texts(language: str, count: int = TOLD) -> Iterator[str]:
-    """What the bundled models learn from: the language's whole stories, and `count` of the storyteller's."""
+    """What the bundled models learn from: the language's whole stories and first sentences, and `count` of the storyteller's."""
     own = as_language(language).folder / "stories.jsonl"
+    yield from (beginning.text for beginning in read_beginnings(as_language(language)))
     if own.exists():
         yield from corpus_texts(own)
     teller = load_storyteller(language)

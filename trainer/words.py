@@ -16,7 +16,7 @@ CACHE = 1 << 17  # words remembered
 
 
 class WordEncoder:
-    """Stories as the bytes of `<bos> story <eos>`, the same ids as `Tokenizer.encode` gives.
+    """Stories as the bytes of `<bos> story <eos>`, the same ids as `Tokenizer.encode_opening` and eos.
 
     Where a vocabulary has no token with a space behind other text, no token reaches over a single space, and what
     stands between two of them is encoded alone. `trial` texts decide how, and whether at all: if the ids differ for one
@@ -27,20 +27,29 @@ class WordEncoder:
         self.tokenizer, self.dtype = tokenizer, dtype
         self.all_nfc = True  # whether every text met so far was in NFC as it came
         self._bos, self._eos = (np.array([token], dtype).tobytes() for token in (tokenizer.bos_id, tokenizer.eos_id))
+        self._spaced: dict[str, str] = {}  # what stands before a text that begins so
         self._first: dict[str, bytes] = {}  # words that begin a text
         self._later: dict[str, bytes] = {}  # words after a single space
         self.before = self._choose(trial)
 
     def encode(self, texts: Sequence[str], dropout: float = 0.0) -> list[bytes]:
         """One row of bytes a text, bos and eos included; with `dropout` nothing is remembered."""
+        texts = list(map(self._begun, texts)) if self.tokenizer.add_prefix_space else texts
         if dropout or self.before is None:
             self.all_nfc = self.all_nfc and all(unicodedata.is_normalized("NFC", text) for text in texts)
             rows = self.tokenizer.encode_batch(texts, dropout)
             return [self._bos + np.array(ids, self.dtype).tobytes() + self._eos for ids in rows]
         if len(self._first) + len(self._later) > CACHE:
-            self._first.clear()
-            self._later.clear()
+            for known in (self._spaced, self._first, self._later):
+                known.clear()
         return [self._bos + row + self._eos for row in self._rows(texts)]
+
+    def _begun(self, text: str) -> str:
+        """The text as `Tokenizer.encode_opening` reads it."""
+        first = text.partition(" ")[0]
+        if first not in self._spaced:
+            self._spaced[first] = " " if self.tokenizer.begins_with_space(first) else ""
+        return self._spaced[first] + text
 
     def _rows(self, texts: Sequence[str]) -> list[bytes]:
         cut = [_cut(text) for text in texts]

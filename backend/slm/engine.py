@@ -143,8 +143,8 @@ class Engine:
 
         The `opening` stands before it and is not scored. Raises UserError when both exceed the context.
         """
-        given = self.tokenizer.encode_opening(opening)
-        ids = [*given, *self.tokenizer.encode(text), *([self.tokenizer.eos_id] if ended else [])]
+        given, said = self.tokenizer.encode_after(opening, text)
+        ids = [*given, *said, *([self.tokenizer.eos_id] if ended else [])]
         if len(ids) >= self.context:
             raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
         return [(reading.id, reading.log_probability) for reading in self.read(ids, 0)[len(given) :]]

@@ -160,3 +160,8 @@ def test_people_s_whole_stories_are_measured_as_completions_of_their_own_beginni
     assert re.search(r"with_entity_carried +1\.000", done.output), done.output
     with pytest.raises(UserError, match="ask for fewer"):
         read_whole_stories([file], 300, "english")
+
+
+def test_a_noun_is_carried_in_a_form_that_begins_otherwise():
+    check = quick_check("त्याने एक भोवरा विकत घेतला.", "त्याने भोवऱ्याला दोरी गुंडाळली.", "marathi")
+    assert check.entities_carried == 1

@@ -78,8 +78,18 @@ def test_words_encoded_once_are_the_tokens_of_whole_texts(name):
     dice = random.Random(0)
     mixed = [dice.choice((" ", "  ", "\n", "")).join(dice.sample(AWKWARD + texts, 3)) for _ in range(300)]
     for text, row in zip(mixed, encoder.encode(mixed), strict=True):
-        expected = [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.eos_id]
+        space = " " if tokenizer.begins_with_space(text.split(" ")[0]) else ""
+        expected = [tokenizer.bos_id, *tokenizer.encode(space + text), tokenizer.eos_id]
         assert np.frombuffer(row, dtype).tolist() == expected, text
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1e-9])
+def test_a_story_begins_with_the_tokens_that_its_opening_is_read_with(dropout):
+    tokenizer, dtype = train_tokenizer(stories(300), 400), np.dtype("<u2")
+    opening = "Zubeida found a kite."
+    row = WordEncoder(tokenizer, dtype, stories(20)).encode([f"{opening} It was red."], dropout)[0]
+    given = tokenizer.encode_opening(opening)
+    assert np.frombuffer(row, dtype).tolist()[: len(given)] == given
 
 
 @pytest.mark.parametrize("dropout", [0.0, 1e-9])  # word by word, and whole
