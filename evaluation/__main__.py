@@ -12,6 +12,7 @@ COMMANDS = {
     "judge": "judge",
     "run": "run",
     "marks": "marks",
+    "choose": "choose",
     "report": "report",
     "compare": "report",
     "pairwise": "pairwise",
