@@ -15,9 +15,10 @@ from backend.languages import Language
 from datagen.beginnings import read_beginnings
 from datagen.renaming import Names
 from datagen.words import load_words
+from evaluation.best_of import echoes
 from evaluation.completions import Completion
 from evaluation.quick_check import quick_check
-from evaluation.text import as_language, function_words, sentences, stem, words
+from evaluation.text import as_language, words
 from evaluation.unknown_words import unknown_shares
 
 FREQUENT = 400  # words whose neighbours are known well enough to tell what never stands side by side
@@ -76,16 +77,6 @@ def chosen(told: Sequence[Completion], texts: Iterable[str], neighbours: Neighbo
     for found in by_opening.values():
         found.sort(key=lambda each: each[0], reverse=True)
         yield from (item for _, item in found[:keep])
-
-
-def echoes(text: str, language: Language) -> float:
-    """Share of the sentences in which one content word stands twice, as where somebody speaks to her- or himself."""
-    aside, parts = function_words(language), sentences(text, language.sentence_ends)
-    twice = 0
-    for part in parts:
-        stems = [stem(word) for word in words(part) if len(word) > 2 and word not in aside]
-        twice += len(set(stems)) < len(stems)
-    return twice / len(parts) if parts else 0.0
 
 
 def _pairs(text: str, frequent: frozenset[str]) -> list[tuple[str, str]]:

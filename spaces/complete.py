@@ -67,7 +67,8 @@ def build(desk: Desk) -> None:
             begun = story_html(text, "", load_language(spoken), waking, writing=True)
             change = shown_language(desk, spoken, language)
             yield begun, [], gr.update(visible=True), change, gr.skip()
-            drafts = [Draft(name, own) for own in seeds_in_a_row(first, int(count))]
+            best_in = "" if str(seed or "").strip() else spoken
+            drafts = [Draft(name, own, best_in) for own in seeds_in_a_row(first, int(count))]
             owner = visitor_address(request)
             with desk.quota.taking(owner, len(drafts), words):
                 async for _ in write_stories(models, drafts, text, sampling, stopped, words, owner):

@@ -8,15 +8,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from backend.errors import UserError
+from backend.languages import load_language
 from backend.slm.engine import Engine, TooLong
-from backend.slm.sampling import MAX_SEED, Sampling
+from backend.slm.sampling import MAX_SEED, Sampling, candidate_seeds
 from backend.slm.shelf import Models
 from backend.slm.story import Story
+from evaluation.best_of import best_place
 
 SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are under way
 _MANY = 6  # from so many stories on they are shown less often, or showing would take more than telling
 MAX_STORIES = 8
 MAX_WAITING = 400  # stories under way or waiting in one engine
+CANDIDATES = 8  # stories that a quick model tells where the visitor asks for no seed; the best is shown
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Draft:
 
     model: str
     seed: int
+    language: str = ""  # where given, the seed may be another, of the best of several stories in that language
     text: str = ""
     tokens: int = 0
     ending: str = ""
@@ -112,6 +116,8 @@ async def _write(
             if engine.load >= MAX_WAITING:
                 draft.ending = words["busy"].format(count=engine.load)
                 return
+            if draft.language and engine.is_quick:
+                draft.seed = await _best_seed(engine, draft, opening, sampling, owner)
             draft.story = engine.story(opening, replace(sampling, seed=draft.seed), owner)
             await _follow(engine, draft, begun)
     except TooLong as error:
@@ -120,6 +126,22 @@ async def _write(
         draft.ending = str(error)
     except RuntimeError as error:
         draft.ending = words["model_failed"].format(error=str(error)[:120])
+
+
+async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampling, owner: str) -> int:
+    """Of a few seeds that whose story the quick check likes best; of fewer, the more there is to tell for others."""
+    seeds = candidate_seeds(draft.seed, max(1, CANDIDATES - engine.load))
+    if len(seeds) == 1:
+        return draft.seed
+    told = await asyncio.gather(*(_told(engine, engine.story(opening, replace(sampling, seed=seed), owner)) for seed in seeds))
+    return seeds[await asyncio.to_thread(best_place, opening, told, load_language(draft.language))]
+
+
+async def _told(engine: Engine, story: Story) -> tuple[str, bool]:
+    async with aclosing(engine.tell(story)) as deltas:
+        async for _ in deltas:
+            pass
+    return story.text, story.reason == "eos"
 
 
 async def _follow(engine: Engine, draft: Draft, begun: asyncio.Event) -> None:

@@ -12,6 +12,11 @@ def seeds_in_a_row(first: int, count: int) -> list[int]:
     return [(first + index) % (MAX_SEED + 1) for index in range(count)]
 
 
+def candidate_seeds(first: int, count: int) -> list[int]:
+    """Of stories of which one is chosen: so far apart that a visitor's next seeds, which are in a row, are others."""
+    return [(first + 64 * index) % (MAX_SEED + 1) for index in range(count)]
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Settings of one story. `top_k` 0, `top_p` 1 and `min_p` 0 leave every token in; `temperature` 0 takes the likeliest.

@@ -23,6 +23,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--openings", type=_FOLDER, help="folder of LANGUAGE.txt, one opening a line  [default: the languages' own]")
 @click.option("--first", default=200, show_default=True, type=click.IntRange(min=1), help="openings a language")
 @click.option("--count", default=3, show_default=True, type=click.IntRange(min=1), help="stories an opening")
+@click.option("--best-of", default=1, show_default=True, type=click.IntRange(1, 64), help="stories of which the one is taken that the quick check likes best, as the app does with 8")
 @click.option("--corpora", type=_FOLDER, help="folder of LANGUAGE.jsonl, what the models were trained on; unknown words are counted against it  [default: the storyteller's stories and the languages' own]")
 @click.option("--out", default="out/marks", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="folder for completions, marks.json and marks.md; a later run goes on with what is there")
 @click.option("--cards", is_flag=True, help="also write each model's marks into its card")
@@ -32,6 +33,7 @@ def marks(
     openings: Path | None,
     first: int,
     count: int,
+    best_of: int,
     corpora: Path | None,
     out: Path,
     cards: bool,
@@ -50,11 +52,12 @@ def marks(
             path = out / f"{model.name.replace('/', '--')}-{language}.jsonl"
             click.echo(f"{model.name}, {language}", err=True)
             wanted = set(some.read_text("utf-8").splitlines())
-            found = sample(model.path, some, language, count, path, patience=sampling_patience)
+            found = sample(model.path, some, language, count, path, ("--best-of", str(best_of)), sampling_patience)
             completions += [item for item in found if item.opening in wanted and item.index < count]
     rows = mark(completions, lambda language: _texts(corpora, language))
     told = f"the files of {corpora.name}" if corpora else f"the language's own stories and {TOLD:,} of the storyteller's"
-    reference = f"Words are unknown when neither the opening nor {told} hold them."
+    chosen = f"Each is the one of {best_of} that the quick check likes best, as in the app. " if best_of > 1 else ""
+    reference = f"{chosen}Words are unknown when neither the opening nor {told} hold them."
     table = as_markdown(rows)
     with writing(out / "marks.json") as file:
         json.dump({"label": LABEL, "reference": reference, "rows": rows}, file, ensure_ascii=False, indent=1)

@@ -12,7 +12,8 @@ from datagen.begun import BegunTeller
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from evaluation.__main__ import evaluation
-from evaluation.choosing import Neighbours, chosen, echoes, openings_to_tell
+from evaluation.best_of import echoes
+from evaluation.choosing import Neighbours, chosen, openings_to_tell
 from evaluation.completions import Completion
 
 

@@ -1,0 +1,44 @@
+"""Which of several stories of one opening to show: by form alone, as the quick check, a heuristic and not a judge.
+
+Light imports only; the app uses it.
+"""
+
+from collections.abc import Sequence
+
+from backend.languages import Language
+from evaluation.quick_check import quick_check
+from evaluation.text import forms_of_things, function_words, sentences, stem, without_ending, word_counts, words
+
+
+def best_place(opening: str, told: Sequence[tuple[str, bool]], language: Language) -> int:
+    """The place of the best of some completions, each with whether its model ended it; of equal ones the first."""
+    merits = [merit(opening, completion, finished, language) for completion, finished in told]
+    return merits.index(max(merits))
+
+
+def merit(opening: str, completion: str, finished: bool, language: Language) -> float:
+    """Higher for a story that ends, repeats no sentence, names again whom its opening names, and whose words are known."""
+    check = quick_check(opening, completion, language, finished)
+    faults = (not check.passed["complete"]) + (check.repeated_sentences > 0) + (check.entities_carried == 0)
+    return (check.entities_carried or 0) / 2 - faults - 3 * strange_words(opening, completion, language) - 2 * echoes(completion, language)
+
+
+def strange_words(opening: str, completion: str, language: Language) -> float:
+    """Share of the words that neither the opening nor anything in the language's folder says."""
+    said, spoken, named = words(completion), word_counts(language), forms_of_things(language)
+    given = {without_ending(word, language) for word in words(opening)}
+
+    def known(word: str) -> bool:
+        return word in spoken or word in named or (bare := without_ending(word, language)) in given or bare in named or bare in spoken
+
+    return sum(not known(word) for word in said) / len(said) if said else 0.0
+
+
+def echoes(text: str, language: Language) -> float:
+    """Share of the sentences in which one content word stands twice, as where somebody speaks to her- or himself."""
+    aside, parts = function_words(language), sentences(text, language.sentence_ends)
+    twice = 0
+    for part in parts:
+        stems = [stem(word) for word in words(part) if len(word) > 2 and word not in aside]
+        twice += len(set(stems)) < len(stems)
+    return twice / len(parts) if parts else 0.0

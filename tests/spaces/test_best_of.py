@@ -1,0 +1,62 @@
+"""Of a small model's stories the best is shown, and its seed tells it again."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from backend.languages import load_language
+from backend.slm.catalog import bundled_models
+from backend.slm.sampling import Sampling, candidate_seeds
+from backend.slm.shelf import Models
+from evaluation.best_of import best_place, merit
+from spaces.labels import labels
+from spaces.writing import CANDIDATES, Draft, write_stories
+
+OPENING = "Meera and her goat found a lantern near the well."
+GOOD = ' "Look," said Meera to the goat. The lantern was warm.\n\nThe goat laughed, and they all went home.'
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYSTORIES_CACHE", str(tmp_path / "cache"))
+    models = Models([model for model in bundled_models() if model.name == "english"])
+    yield models
+    models.close()
+
+
+async def told(models: Models, draft: Draft) -> Draft:
+    async for _ in write_stories(models, [draft], OPENING, Sampling(), asyncio.Event(), labels("english")):
+        pass
+    return draft
+
+
+async def test_the_best_of_several_seeds_is_shown_and_told_again_by_its_seed(models):
+    shown = await told(models, Draft("english", 5, "english"))
+    seeds = candidate_seeds(5, CANDIDATES)
+    others = [await told(models, Draft("english", seed)) for seed in seeds]
+    merits = [merit(OPENING, draft.text, draft.ending == "eos", load_language("english")) for draft in others]
+    assert shown.seed == seeds[merits.index(max(merits))]
+    assert (await told(models, replace(shown, language="", text="", ending=""))).text == shown.text
+
+
+async def test_a_seed_of_the_visitors_is_taken_as_it_is(models):
+    assert (await told(models, Draft("english", 5))).seed == 5
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        GOOD.replace(" went home.", ""),
+        ' "Look," said Ravi to the crow. The kettle was warm.\n\nThe crow laughed, and they all went home.',
+        GOOD.replace("laughed", "zorbled in the flinkwood"),
+        GOOD.replace("to the goat", "to Meera"),
+        GOOD + GOOD,
+    ],
+)
+def test_a_story_with_a_fault_is_not_the_best(worse):
+    assert best_place(OPENING, [(worse, True), (GOOD, True)], load_language("english")) == 1
+
+
+def test_a_story_that_its_model_did_not_end_is_not_the_best():
+    assert best_place(OPENING, [(GOOD, False), (GOOD, True)], load_language("english")) == 1
