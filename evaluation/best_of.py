@@ -3,17 +3,40 @@
 Light imports only; the app uses it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from backend.languages import Language
+from evaluation.completions import Completion
 from evaluation.quick_check import quick_check
-from evaluation.text import forms_of_things, function_words, sentences, stem, without_ending, word_counts, words
+from evaluation.text import (
+    as_language,
+    forms_of_things,
+    function_words,
+    sentences,
+    stem,
+    without_ending,
+    word_counts,
+    words,
+)
 
 
 def best_place(opening: str, told: Sequence[tuple[str, bool]], language: Language) -> int:
     """The place of the best of some completions, each with whether its model ended it; of equal ones the first."""
     merits = [merit(opening, completion, finished, language) for completion, finished in told]
     return merits.index(max(merits))
+
+
+def best_of_each(told: Iterable[Completion], count: int) -> list[Completion]:
+    """Of each `count` completions of an opening, by their index, the best, with its place among the best as index."""
+    groups: dict[tuple, list[Completion]] = {}
+    for item in sorted(told, key=lambda item: item.index):
+        groups.setdefault((item.model, item.language, item.opening, item.index // count), []).append(item)
+    best = []
+    for (_, language, opening, place), some in groups.items():
+        found = best_place(opening, [(item.completion, bool(item.finished)) for item in some], as_language(language))
+        best.append(replace(some[found], index=place))
+    return best
 
 
 def merit(opening: str, completion: str, finished: bool, language: Language) -> float:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 import unicodedata
-from itertools import chain, islice, product
+from itertools import product
 from pathlib import Path
 
 if not __package__:  # run as a script: imports begin at the root
@@ -16,11 +16,9 @@ from tqdm import tqdm
 from backend.command_line import run
 from backend.errors import UserError
 from backend.files import writing
-from backend.languages import language_names, load_language
+from backend.languages import language_names
 from backend.slm.catalog import resolve
 from backend.slm.engine import Sampling, load_engine
-from backend.slm.sampling import candidate_seeds
-from evaluation.best_of import best_place
 
 BATCH = 64
 SETTINGS = ("temperature", "top_k", "top_p", "min_p", "max_tokens")  # of Sampling, noted with every story
@@ -53,7 +51,7 @@ def language_of(path: Path, languages: tuple[str, ...]) -> str:
     raise UserError(f"Neither {path} nor the model tells the language; give it with --language, such as --language hindi.")
 
 
-def written_rows(path: Path, model: str, language: str, sampling: Sampling, best_of: int) -> list[dict]:
+def written_rows(path: Path, model: str, language: str, sampling: Sampling) -> list[dict]:
     """Whole rows of an earlier run, which are not made again.
 
     Raises UserError for a file of another kind, or of another model, language, seed or sampling: one file would hold both.
@@ -64,7 +62,7 @@ def written_rows(path: Path, model: str, language: str, sampling: Sampling, best
         *lines, cut = path.read_text("utf-8").split("\n")
         rows = [json.loads(line) for line in lines if line]
         for row in rows:
-            _check_same(row, path, model, language, sampling, best_of)
+            _check_same(row, path, model, language, sampling)
         if cut and not rows and not (cut.startswith(_BEGINNING) or _BEGINNING.startswith(cut)):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -75,13 +73,11 @@ def written_rows(path: Path, model: str, language: str, sampling: Sampling, best
     return rows
 
 
-def _check_same(row: dict, path: Path, model: str, language: str, sampling: Sampling, best_of: int) -> None:
-    seeds = candidate_seeds(story_seed(sampling.seed, row["opening"], row["index"]), best_of)
+def _check_same(row: dict, path: Path, model: str, language: str, sampling: Sampling) -> None:
+    seed = story_seed(sampling.seed, row["opening"], row["index"])
     if row["model"] != model:
         raise UserError(f"{path} holds stories of {row['model']}, not of {model}; choose another --out.")
-    if row.get("best_of", 1) != best_of:
-        raise UserError(f"{path} holds stories of --best-of {row.get('best_of', 1)}, not {best_of}; go on with that, or choose another --out.")
-    if row.get("seed") not in (None, *seeds):
+    if row.get("seed") not in (None, seed):
         raise UserError(f"{path} holds stories of another --seed than {sampling.seed}; go on with that one, or choose another --out.")
     for name, value in {"language": language, **{name: getattr(sampling, name) for name in SETTINGS}}.items():
         if row.get(name, value) != value:
@@ -100,9 +96,8 @@ def _check_same(row: dict, path: Path, model: str, language: str, sampling: Samp
 @click.option("--min-p", default=0.1, show_default=True, help="of the likeliest token's share, what a token must have")
 @click.option("--max-tokens", default=450, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--best-of", default=1, show_default=True, type=click.IntRange(1, 64), help="stories of which the one is kept that the quick check, a heuristic, likes best")
 @click.option("--out", type=click.Path(path_type=Path), help="a .jsonl file, which a later run goes on with; else text is printed")
-def sample(model, openings_path, count, language, temperature, top_k, top_p, min_p, max_tokens, seed, best_of, out) -> None:
+def sample(model, openings_path, count, language, temperature, top_k, top_p, min_p, max_tokens, seed, out) -> None:
     """Complete every opening of a file."""
     openings = read_openings(openings_path)
     if language and language not in language_names():
@@ -110,30 +105,25 @@ def sample(model, openings_path, count, language, temperature, top_k, top_p, min
     folder = resolve(model)
     language = language or language_of(openings_path, folder.languages)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, max_tokens=max_tokens, seed=seed)
-    done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name, language, sampling, best_of)} if out else set()
+    done = {(row["opening"], row["index"]) for row in written_rows(out, folder.name, language, sampling)} if out else set()
     wanted = [pair for pair in product(openings, range(count)) if pair not in done]
     if not wanted:
         return
-    engine, spoken = load_engine(folder.path), load_language(language)
+    engine = load_engine(folder.path)
     total = len(openings) * count
     progress = tqdm(total=total, initial=total - len(wanted), unit=" stories", disable=not sys.stderr.isatty())
     for start in range(0, len(wanted), BATCH):
         part = wanted[start : start + BATCH]
-        seeds = [candidate_seeds(story_seed(seed, *pair), best_of) for pair in part]
-        prompts = [opening for opening, _ in part for _ in range(best_of)]
-        told = iter(engine.complete_many(prompts, sampling, list(chain.from_iterable(seeds))))
-        rows = []
-        for (opening, index), own_seeds in zip(part, seeds, strict=True):
-            candidates = list(islice(told, best_of))
-            best = best_place(opening, [(one.text, one.finished) for one in candidates], spoken) if best_of > 1 else 0
-            rows.append(
-                {
-                    "opening": opening, "completion": candidates[best].text, "model": folder.name, "language": language,
-                    "index": index, "seed": own_seeds[best], "finished": candidates[best].finished,
-                }
-                | {name: getattr(sampling, name) for name in SETTINGS}
-                | ({"best_of": best_of} if best_of > 1 else {})
-            )  # fmt: skip
+        seeds = [story_seed(seed, *pair) for pair in part]
+        completions = engine.complete_many([opening for opening, _ in part], sampling, seeds)
+        rows = [
+            {
+                "opening": opening, "completion": completion.text, "model": folder.name, "language": language,
+                "index": index, "seed": own_seed, "finished": completion.finished,
+            }
+            | {name: getattr(sampling, name) for name in SETTINGS}
+            for (opening, index), own_seed, completion in zip(part, seeds, completions, strict=True)
+        ]  # fmt: skip
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
             with open(out, "a", encoding="utf-8") as file:

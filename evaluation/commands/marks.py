@@ -10,6 +10,7 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.languages import load_language
 from backend.slm.catalog import bundled_models, resolve
+from evaluation.best_of import best_of_each
 from evaluation.marks import as_markdown, mark, write_marks
 from evaluation.quick_check import LABEL
 from evaluation.sampling import PATIENCE, sample
@@ -52,8 +53,9 @@ def marks(
             path = out / f"{model.name.replace('/', '--')}-{language}.jsonl"
             click.echo(f"{model.name}, {language}", err=True)
             wanted = set(some.read_text("utf-8").splitlines())
-            found = sample(model.path, some, language, count, path, ("--best-of", str(best_of)), sampling_patience)
-            completions += [item for item in found if item.opening in wanted and item.index < count]
+            found = sample(model.path, some, language, count * best_of, path, patience=sampling_patience)
+            found = [item for item in found if item.opening in wanted and item.index < count * best_of]
+            completions += best_of_each(found, best_of) if best_of > 1 else found
     rows = mark(completions, lambda language: _texts(corpora, language))
     told = f"the files of {corpora.name}" if corpora else f"the language's own stories and first sentences and {TOLD:,} of the storyteller's stories"
     chosen = f"Each is the one of {best_of} that the quick check likes best, as in the app. " if best_of > 1 else ""

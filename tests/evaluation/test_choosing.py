@@ -12,7 +12,7 @@ from datagen.begun import BegunTeller
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from evaluation.__main__ import evaluation
-from evaluation.best_of import echoes
+from evaluation.best_of import best_of_each, echoes
 from evaluation.choosing import Neighbours, chosen, openings_to_tell
 from evaluation.completions import Completion
 
@@ -73,3 +73,9 @@ def test_what_a_model_told_becomes_a_dataset(tmp_path, taught, monkeypatch):
     assert all(story.startswith(tuple(openings)) for story in stories)
     assert len((tmp_path / "out" / "told.jsonl").read_text("utf-8").splitlines()) == 16
     assert f"{len(stories)} of 16 stories" in result.output
+
+
+def test_of_each_few_stories_of_an_opening_the_best_is_taken(good):
+    cut, lost = replace(good, finished=False), replace(good, completion="It rained, and then they all went home again.")
+    told = [replace(item, index=index) for index, item in enumerate((cut, good, lost, good, cut, good))]
+    assert best_of_each(told, 3) == [replace(good, index=0), replace(good, index=1)]

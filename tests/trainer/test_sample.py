@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from backend.errors import UserError
-from backend.slm.sampling import Sampling, candidate_seeds
+from backend.slm.sampling import Sampling
 from trainer.sample import sample, story_seed, written_rows
 
 SAMPLING = Sampling(seed=3)
@@ -21,7 +21,7 @@ def line(index, **other):
 
 
 def read(path, sampling=SAMPLING, language="english"):
-    return written_rows(path, "mine", language, sampling, 1)
+    return written_rows(path, "mine", language, sampling)
 
 
 def test_whole_rows_are_kept_and_one_cut_by_a_kill_is_not(tmp_path):
@@ -80,13 +80,3 @@ def test_the_command_refuses_another_seed_and_has_nothing_to_do_with_the_same(tm
     assert CliRunner().invoke(sample, [*map(str, given), "3"]).exit_code == 0
     assert "another --seed than 4" in str(CliRunner().invoke(sample, [*map(str, given), "4"]).exception)
     assert out.read_text("utf-8") == line(0, model="english")
-
-
-def test_the_best_of_several_stories_is_kept_and_not_gone_on_with_as_if_it_were_the_only_one(tmp_path):
-    openings, out = tmp_path / "openings.txt", tmp_path / "completions.jsonl"
-    openings.write_text("Meera found a lantern.", "utf-8")
-    given = [*map(str, ["--model", "english", "--openings", openings, "--language", "english", "--seed", 3, "--out", out])]
-    assert CliRunner().invoke(sample, [*given, "--best-of", "4"]).exit_code == 0
-    row = json.loads(out.read_text("utf-8"))
-    assert row["best_of"] == 4 and row["seed"] in candidate_seeds(story_seed(3, row["opening"], 0), 4)
-    assert "of --best-of 4, not 1" in str(CliRunner().invoke(sample, given).exception)
