@@ -45,6 +45,27 @@ def test_another_script_chooses_its_language():
         language_of("Жила-была птица", "hindi")
 
 
+@pytest.mark.parametrize(
+    ("text", "chosen", "found"),
+    [
+        ("मीराला बागेत एक जखमी पोपट सापडला.", "hindi", "marathi"),
+        ("बिल्ली छत पर सो गई।", "marathi", "hindi"),
+        ("मीरा", "marathi", "marathi"),
+        ("एक दिन", "hindi", "hindi"),
+        ("মীরা একটা পাখি দেখল।", "hindi", "bangla"),
+    ],
+)
+def test_a_language_of_the_same_script_is_told_by_its_words(text, chosen, found):
+    assert language_of(text, chosen, written=("hindi", "bangla", "english", "marathi")) == found
+
+
+@pytest.mark.parametrize("name", ["hindi", "marathi", "bangla", "english"])
+def test_the_chosen_language_stays_for_its_own_sentences(name):
+    written = ("hindi", "bangla", "english", "marathi")
+    for opening in load_language(name).openings():
+        assert language_of(clean_opening(opening), name, written=written) == name
+
+
 def test_markup_is_shown_not_run():
     shown = story_html("<b>x</b>", " <img src=x onerror=alert(1)>", load_language("english"), ["<i>fact</i>"])
     assert "<b>" not in shown
