@@ -38,7 +38,7 @@ class CarryingTeller:
         self._plots = carrying_plots(self._teller, plots)
         self._preludes, self._things, self._made_up = preludes, things, made_up
         self._prompts, self._dice = Prompts(language, seed=seed), Random(seed)
-        self._begun, self._beginnings = BegunTeller(self._teller, made_up, self._dice), beginnings
+        self._begun, self._beginnings = BegunTeller(self._teller, made_up, self._dice) if beginnings else None, beginnings
         self._heroes = [word for word in self._teller.words.nouns if word.kind in THINGS]
         self._children = [row for row in self._teller.words.characters if row.kind == "child"]
         self._unnamed = _not_naming_the_hero(self._teller.groups)

@@ -7,7 +7,7 @@ from pathlib import Path
 from backend.errors import UserError
 from backend.languages import Language, load_language
 from datagen import words as kinds
-from datagen.beginnings import read_beginnings
+from datagen.beginnings import Beginning, read_beginnings
 from datagen.storyteller.grammar import PROMPT_ROLES, Phrasing
 from datagen.storyteller.plots import Groups, Plot, read_language_plots
 from datagen.words import Word, WordLists, load_words
@@ -29,10 +29,10 @@ def check_language(name: str) -> list[str]:
     try:
         language, words = load_language(name), load_words(name)
         plots, groups = read_language_plots(language)
-        read_beginnings(language)
+        beginnings = read_beginnings(language)
     except UserError as error:
         return [str(error)]
-    problems = [*_check_words(language, words), *_check_openings(language), *_check_beginnings(language)]
+    problems = [*_check_words(language, words), *_check_openings(language), *_check_beginnings(language, beginnings)]
     for plot in plots:
         problems += _check_plot(plot, groups, language)
     problems += _check_groups(groups, words, language)
@@ -81,13 +81,13 @@ def _check_openings(language: Language) -> Iterator[str]:
             seen.add(line.strip())
 
 
-def _check_beginnings(language: Language) -> Iterator[str]:
+def _check_beginnings(language: Language, beginnings: list[Beginning]) -> Iterator[str]:
     path = language.folder / "beginnings.tsv"
-    if not path.exists():
+    if not beginnings:
         return
     yield from _not_normal(path)
     seen: dict[str, int] = {}
-    for beginning in read_beginnings(language):
+    for beginning in beginnings:
         where = f"{path}:{beginning.line}"
         if strange := _strange(beginning.text, language):
             yield f"{where}: holds {strange}, which is not {language.script}."
