@@ -12,6 +12,7 @@ COMMANDS = {
     "prompts": "datagen.tell",
     "tell": "datagen.tell",
     "corpus": "datagen.corpus",
+    "words": "datagen.vocabulary",
     "stories": "datagen.stories",
     "translate": "datagen.translate",
     "merge": "datagen.merge",

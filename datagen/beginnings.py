@@ -11,6 +11,7 @@ from datagen.renaming import LETTER, last_kind, name_stem
 from datagen.words import Word, WordLists
 
 _LEAST = 3  # letters of a form by which a noun is found
+PLURAL = "plural"  # the form of several, in lists that have it
 _PERSON = re.compile(r"(.+)=(\w+)")
 
 
@@ -33,11 +34,15 @@ class Found:
     end: int
 
     def exchanged(self, text: str, other: Word) -> str:
-        """The sentence with another word in the same form."""
-        new = other[self.form]
-        if text[self.start].isupper():
+        """The sentence with another word in the same form, and with its article where one stands before it."""
+        form, start = self.form, self.start
+        brought_in = self.word["a"]
+        if form == "word" and text[: self.end].lower().endswith(f" {brought_in}".lower()):
+            form, start = "a", self.end - len(brought_in)
+        new = other[form]
+        if text[start].isupper():
             new = new[0].upper() + new[1:]
-        return text[: self.start] + new + text[self.end :]
+        return text[:start] + new + text[self.end :]
 
 
 def read_beginnings(language: Language) -> list[Beginning]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from datagen.beginnings import Beginning, Children, Finder, Found, read_beginnings
+from datagen.beginnings import PLURAL, Beginning, Children, Finder, Found, read_beginnings
 from datagen.coining import coined
 from datagen.openings import words_of
 from datagen.prompts import Prompt
@@ -61,6 +61,9 @@ class BegunTeller:
         places = [other.word for other in usable.nouns if other.word.kind == "place" and other is not found]
         if places and "place" in plot.roles and noun_role != "place":
             self._teller.recast(scene, "place", places[0])
+        if found.form == PLURAL:  # every plot is about one alone
+            one = dice.choice(self._teller.groups["one_of_them"].phrasings)
+            text = f"{text} {one.say(Scene(('thing',), {'thing': noun}, {'thing': scene.genders[noun_role]}, dice))}"
         line = Options()
         line.phrasings = [Phrasing((text,), "", text, roles=frozenset({noun_role}))]
         story = self._teller.say(plot, scene, plain=True, preludes=line)

@@ -18,7 +18,7 @@ TRIES = 6  # castings a prompt, of which the one that carries its opening best i
 DESCRIBED = 0.5  # share of the castings in which a thing or a place has an epithet
 UNNAMED = 0.5  # share of the stories whose first sentence names no hero: that of a thing alone, or of "she"
 STRANGE = 0.3  # share of the stories whose first sentence holds words that nobody knows
-THINGS = ("toy", "object", "clothes", "plant", "nature", "vehicle", "food")
+THINGS = ("toy", "object", "clothes", "plant", "nature", "idea", "vehicle", "food")
 
 
 class CarryingTeller:

@@ -6,7 +6,7 @@ from random import Random
 from datagen.renaming import syllables
 from datagen.words import Word
 
-COINABLE = ("animal", "toy", "object", "clothes", "plant", "nature", "vehicle", "food", "place")
+COINABLE = ("animal", "toy", "object", "clothes", "plant", "nature", "idea", "vehicle", "food", "place")
 
 
 def coined(word: Word, other: Word, dice: Random) -> Word | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from backend.errors import UserError
 from backend.languages import Language, load_language, read_table
 
-NOUN_KINDS = ("person", "animal", "food", "plant", "toy", "object", "clothes", "place", "nature", "vehicle")
+NOUN_KINDS = ("person", "animal", "food", "plant", "toy", "object", "clothes", "place", "nature", "idea", "vehicle")
 VERB_KINDS = ("play", "work", "care", "mishap", "mind", "move")
 ADJECTIVE_KINDS = ("look", "mood", "both")
 CHARACTER_KINDS = ("child", "creature", "elder")

@@ -5,13 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from backend.errors import UserError
-from datagen.beginnings import read_beginnings
-from datagen.prompts import Prompts
-from datagen.storyteller.teller import load_storyteller
 from evaluation.completions import Completion
 from evaluation.text import as_language, without_ending, words
-
-TOLD = 20_000  # stories; after these another 20,000 bring hardly a word that is new
 
 
 def unknown_shares(completions: Sequence[Completion], texts: Iterable[str]) -> list[float]:
@@ -52,14 +47,3 @@ def corpus_texts(path: Path, column: str = "story") -> Iterator[str]:
                 ) from None
     if not found:
         raise UserError(f"{path} holds no stories, so that every word would be unknown; give JSON lines.")
-
-
-def bundled_texts(language: str, count: int = TOLD) -> Iterator[str]:
-    """What the bundled models learn from: the language's whole stories and first sentences, and `count` of the storyteller's."""
-    own = as_language(language).folder / "stories.jsonl"
-    yield from (beginning.text for beginning in read_beginnings(as_language(language)))
-    if own.exists():
-        yield from corpus_texts(own)
-    teller = load_storyteller(language)
-    for p in Prompts(language).range(0, count):
-        yield teller.tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)

@@ -11,10 +11,12 @@ import numpy as np
 
 from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
 from backend.slm.packing import read_arrays
+from backend.slm.spelling import LastWord, Spelling
 
 _READ_AT_ONCE = 64  # tokens
 _FIRST_WORD = 4  # tokens that are told at once
 _EVEN = np.float32(10)
+_AGAIN = 0x80000000  # the number of a draw that follows a refused one
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _Slot:
     values: np.ndarray
     read: int = 0
     told: int = 0
+    word: LastWord | None = None
     active: bool = True
     readings: list = field(default_factory=list)
 
@@ -35,10 +38,11 @@ class _Slot:
 class PlainBatch:
     """The same calls as `native.batch.Batch` has."""
 
-    def __init__(self, folder: Path, config: dict, *, context: int, slots: int, threads: int, eos_id: int):
-        """`folder` as `converted` gives it. numpy chooses its threads by itself."""
+    def __init__(self, folder: Path, config: dict, *, context: int, slots: int, threads: int, eos_id: int, spelling: Spelling | None = None):
+        """`folder` as `converted` gives it; with a `spelling` stories are of its words. numpy chooses its threads by itself."""
         self._decoder, self._context, self._eos_id = Decoder(read_arrays(folder), config), context, eos_id
         self._slots: dict[int, _Slot] = {}
+        self._spelling = spelling
         self._free = list(range(slots))
 
     def begin(self, ids: Sequence[int], new_tokens: int, reading: int = -1, **sampling: float) -> int:
@@ -49,6 +53,8 @@ class PlainBatch:
         shape = self._decoder.cache_shape(self._context)
         keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._slots[number] = _Slot(list(ids), len(ids), limit, reading, sampling, keys, values, told=len(ids))
+        if self._spelling and reading < 0:
+            self._slots[number].word = LastWord(self._spelling, ids)
         return number
 
     def end(self, slot: int) -> None:
@@ -89,7 +95,11 @@ class PlainBatch:
         if slot.read < len(slot.ids):
             return
         if slot.reading < 0:
-            slot.ids.append(draw(logits[-1], slot.ids, slot.sampling, len(slot.ids) - slot.given))
+            if slot.word:
+                slot.word.favour(logits[-1])
+            slot.ids.append(draw(logits[-1], slot.ids, slot.sampling, len(slot.ids) - slot.given, slot.word))
+            if slot.word:
+                slot.word.add(slot.ids[-1])
         slot.active = slot.reading < 0 and slot.ids[-1] != self._eos_id and len(slot.ids) < slot.limit
 
 
@@ -182,14 +192,14 @@ def _rounded(x: np.ndarray) -> np.ndarray:
     return np.rint(x * (levels / most)) * (most / levels)
 
 
-def draw(logits: np.ndarray, ids: list[int], sampling: dict, drawn: int) -> int:
-    """The next token, by the order of `native/sampler.c`."""
+def draw(logits: np.ndarray, ids: list[int], sampling: dict, drawn: int, word: LastWord | None = None) -> int:
+    """The next token, by the order of `native/sampler.c`; with a `word` one that it takes."""
     logits = logits.astype(np.float64)
     if sampling["repetition_penalty"] != 1:
         said = np.unique(ids)
         logits[said] = np.where(logits[said] > 0, logits[said] / sampling["repetition_penalty"], logits[said] * sampling["repetition_penalty"])
     if sampling["temperature"] <= 0:
-        return int(logits.argmax())
+        return _best(logits, word)
     order = np.arange(len(logits))
     if sampling["top_k"] or sampling["top_p"] < 1:
         order = np.argsort(-logits, kind="stable")[: sampling["top_k"] or len(logits)]
@@ -197,8 +207,22 @@ def draw(logits: np.ndarray, ids: list[int], sampling: dict, drawn: int) -> int:
     before = np.cumsum(weights) - weights
     kept = (before < sampling["top_p"] * weights.sum()) & (weights >= sampling["min_p"])
     order, weights = order[kept], weights[kept]
-    place = np.searchsorted(np.cumsum(weights), _uniform(sampling["seed"], drawn) * weights.sum(), side="right")
+    token = _chosen(order, weights, _uniform(sampling["seed"], drawn))
+    if word is None or word.takes(token):
+        return token
+    kept = np.array([word.takes(int(each)) for each in order])
+    return _chosen(order[kept], weights[kept], _uniform(sampling["seed"], _AGAIN | drawn)) if kept.any() else _best(logits, word)
+
+
+def _chosen(order: np.ndarray, weights: np.ndarray, share: float) -> int:
+    place = np.searchsorted(np.cumsum(weights), share * weights.sum(), side="right")
     return int(order[min(place, len(order) - 1)])
+
+
+def _best(logits: np.ndarray, word: LastWord | None) -> int:
+    """The likeliest token that the word takes; without any, the likeliest."""
+    falling = map(int, np.argsort(-logits, kind="stable"))
+    return next((token for token in falling if word is None or word.takes(token)), int(logits.argmax()))
 
 
 def _uniform(seed: int, drawn: int) -> float:

@@ -20,6 +20,7 @@ from backend.slm.config import read_config
 from backend.slm.native.batch import Batch
 from backend.slm.native.compiler import library
 from backend.slm.plain import PlainBatch
+from backend.slm.spelling import read_spelling
 
 _TELL_EVERY = 0.02  # seconds; oftener no eye can tell, and each message costs time that steps could use
 # Steps take what the app's own process leaves. Else, with many at work, it waits for a core while stories are there to be
@@ -64,7 +65,7 @@ class Worker:
         kind = Batch if library() else PlainBatch
         config = read_config(Path(folder))
         self._context, self._vocab_size = context, config["vocab_size"]
-        self._batch = kind(Path(path), config, context=context, slots=slots, threads=threads, eos_id=eos_id)
+        self._batch = kind(Path(path), config, context=context, slots=slots, threads=threads, eos_id=eos_id, spelling=read_spelling(Path(folder)))
         self.pace = Pace()
         self.pace.allowed = threads
         self._slots: dict[int, int] = {}

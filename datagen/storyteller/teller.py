@@ -12,6 +12,8 @@ from datagen.words import Word, load_words
 
 # Groups (verb, verb_pair, …) that are silent once a sentence has said the word.
 _SAID_ONCE = ("verb", "adjective")
+# Those that are there for a prompt's words, and without a prompt say something that does not belong to the story.
+_OF_PROMPT = (*_SAID_ONCE, "feature")
 _PRELUDE_ROLES = ("hero", "friend", "elder", "place")
 
 
@@ -91,12 +93,13 @@ class Storyteller:
     ) -> str:
         """The story of a cast plot.
 
-        `plain` leaves out the lines that only bring in the prompt's verb or adjective. A `prelude` is a sentence of
+        `plain` leaves out the lines that only bring in the prompt's verb, adjective or feature. A `prelude` is a sentence of
         any story, which comes before the plot's own first and brings in those of whom it speaks; `preludes` are others
         than the language's shared ones, which need not speak of the hero.
         """
         paragraphs = []
-        said: set[str] = set(_SAID_ONCE) if plain else set()
+        said: set[str] = set()
+        silent = _OF_PROMPT if plain else ()
         used: set[Phrasing] = set()
         first = self._prelude(plot, scene, preludes) if prelude and not plot.opens_as_any_story else ""
         for paragraph in plot.paragraphs:
@@ -107,7 +110,7 @@ class Storyteller:
                 phrasing = _choose(options, scene, used)
                 while phrasing is not None and phrasing.calls is not None:
                     word = phrasing.calls.partition("_")[0]
-                    if word in _SAID_ONCE and word in said:
+                    if word in silent or (word in _SAID_ONCE and word in said):
                         phrasing = None
                     else:
                         about = plot.spoken_of if phrasing.calls == "prelude" else frozenset()

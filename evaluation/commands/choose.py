@@ -9,9 +9,10 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.languages import load_language
 from backend.slm.catalog import resolve
+from datagen.vocabulary import said_texts
 from evaluation.choosing import Neighbours, chosen, openings_to_tell
 from evaluation.sampling import PATIENCE, sample
-from evaluation.unknown_words import bundled_texts, corpus_texts
+from evaluation.unknown_words import corpus_texts
 
 
 @click.command()
@@ -38,7 +39,7 @@ def choose(
         file.write("\n".join(dict.fromkeys(openings)) + "\n")
     options = ("--temperature", str(temperature), "--seed", str(seed))
     told = sample(resolve(model).path, out / "openings.txt", language, count, out / "told.jsonl", options, sampling_patience)
-    kept = list(chosen(told, bundled_texts(language), neighbours, keep))
+    kept = list(chosen(told, said_texts(language), neighbours, keep))
     with writing(out / "chosen.jsonl") as file:
         file.writelines(json.dumps({"story": item.story}, ensure_ascii=False) + "\n" for item in kept)
     click.echo(f"{len(kept):,} of {len(told):,} stories, from {len({item.opening for item in kept}):,} of {len(set(openings)):,} openings, in {out / 'chosen.jsonl'}")

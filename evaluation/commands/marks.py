@@ -10,11 +10,12 @@ from backend.errors import UserError
 from backend.files import writing
 from backend.languages import load_language
 from backend.slm.catalog import bundled_models, resolve
+from datagen.vocabulary import TOLD, said_texts
 from evaluation.best_of import best_of_each
 from evaluation.marks import as_markdown, mark, write_marks
 from evaluation.quick_check import LABEL
 from evaluation.sampling import PATIENCE, sample
-from evaluation.unknown_words import TOLD, bundled_texts, corpus_texts
+from evaluation.unknown_words import corpus_texts
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -85,7 +86,7 @@ def _first(openings: Path | None, language: str, first: int, out: Path) -> Path:
 
 def _texts(corpora: Path | None, language: str):
     if not corpora:
-        return bundled_texts(language)
+        return said_texts(language)
     return corpus_texts(_corpus(corpora, language))
 
 

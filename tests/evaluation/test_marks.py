@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from datagen.vocabulary import said_texts
 from evaluation.card import with_section
 from evaluation.completions import Completion
 from evaluation.marks import as_markdown, mark, write_marks
-from evaluation.unknown_words import bundled_texts, unknown_shares
+from evaluation.unknown_words import unknown_shares
 from tests.evaluation.conftest import run_command
 from tests.evaluation.stories import told
 
@@ -28,7 +29,7 @@ def test_a_name_of_the_opening_with_another_ending_is_not_unknown():
 
 def test_the_storyteller_s_words_are_known():
     stories = [completion(text) for text in told("hindi", 30)]
-    assert max(unknown_shares(stories, bundled_texts("hindi", 3000))) < 0.05
+    assert max(unknown_shares(stories, said_texts("hindi", 3000))) < 0.05
 
 
 def test_a_row_tells_what_its_stories_do():

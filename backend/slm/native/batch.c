@@ -27,11 +27,13 @@ typedef struct {
     int32_t *ids;
     Reading *readings; /* of the opening's tokens, and their alternatives; the first has none */
     Candidate *alternatives;
+    Word word;     /* the last one, where the model's words are known */
     uint8_t *seen; /* which tokens of the vocabulary have been said, when that is asked for */
 } Slot;
 
 typedef struct {
     Decoder decoder;
+    Spelling spelling;
     Cache cache;
     Workspace work;
     Slot *slots;
@@ -72,6 +74,16 @@ static int make_room(Slot *s, int32_t count, int32_t alternatives) {
     s->readings = calloc(count, sizeof *s->readings);
     s->alternatives = calloc((size_t)count * alternatives + 1, sizeof *s->alternatives);
     return s->readings && s->alternatives;
+}
+
+/* Let stories be of these words alone. What the strings point to must outlive the batch. */
+void batch_spell(Batch *b, const Spelling *spelling) { b->spelling = *spelling; }
+
+/* Let the story that begins in a slot use `own` words besides, which must stay until it has ended, and say those that are
+ * favoured. */
+void batch_words(Batch *b, int32_t slot, const Strings *own, const Favoured *favoured, int32_t count) {
+    Slot *s = b->slots + slot;
+    word_begin(&s->word, &b->spelling, own, favoured, count, s->ids, s->given);
 }
 
 /* The slot in which a story begins, or -1 when there is no room. With `reading` alternatives or none the opening is read
@@ -175,7 +187,12 @@ static void settle(Batch *b, int32_t logits_row) {
         return;
     }
     Candidate *candidates = b->candidates + (size_t)thread_number() * vocab_size;
-    s->ids[next] = draw(logits, vocab_size, s->seen, &s->sampling, next - s->given, candidates);
+    Word *word = b->spelling.words.count ? &s->word : NULL;
+    if (word)
+        word_favour(word, logits);
+    s->ids[next] = draw(logits, vocab_size, s->seen, &s->sampling, next - s->given, candidates, word);
+    if (word)
+        word_add(word, s->ids[next]);
     if (s->sampling.repetition_penalty != 1)
         s->seen[s->ids[next]] = 1;
 }

@@ -10,6 +10,7 @@ import numpy as np
 from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
 from backend.slm.native.compiler import library
 from backend.slm.packing import read_arrays
+from backend.slm.spelling import Spelling, Strings
 
 _SWIGLU, _GELU_TANH, _GELU_ERF = range(3)
 
@@ -47,11 +48,23 @@ class _Candidate(Structure):
     _fields_ = [("log_probability", c_float), ("token", c_int32)]
 
 
+class _Strings(Structure):
+    _fields_ = [("bytes", c_void_p), ("starts", c_void_p), ("count", c_int32)]
+
+
+class _Favoured(Structure):
+    _fields_ = [("token", c_int32), ("word", c_int32), ("bare", c_int32), ("bonus", c_float)]
+
+
+class _Spelling(Structure):
+    _fields_ = [("tokens", _Strings), ("words", _Strings), ("eos", c_int32)]
+
+
 class Batch:
     """Stories under way, each in a slot. A story is the same to the bit alone, in company and with any number of threads."""
 
-    def __init__(self, folder: Path, config: dict, *, context: int, slots: int, threads: int, eos_id: int):
-        """`folder` as `converted` gives it. Raises MemoryError."""
+    def __init__(self, folder: Path, config: dict, *, context: int, slots: int, threads: int, eos_id: int, spelling: Spelling | None = None):
+        """`folder` as `converted` gives it; with a `spelling` stories are of its words. Raises MemoryError."""
         self._library, self._arrays = library(), read_arrays(folder)
         for name, kind in (("batch_new", c_void_p), ("batch_readings", POINTER(_Reading)), ("batch_alternatives", POINTER(_Candidate))):
             getattr(self._library, name).restype = kind
@@ -59,6 +72,10 @@ class Batch:
         self._batch = c_void_p(self._library.batch_new(ctypes.byref(self._decoder), slots, threads, eos_id))
         if not self._batch:
             raise MemoryError(f"There is no memory for {slots} stories of {context} tokens at once.")
+        self._spelling, self._own = spelling, {}
+        if spelling:
+            self._strings = Strings(spelling.tokens), Strings(spelling.words)
+            self._library.batch_spell(self._batch, ctypes.byref(_Spelling(*map(_strings, self._strings), eos_id)))
         self._ids, self._going_on = np.zeros(context, np.int32), c_int32()
 
     def begin(self, ids: Sequence[int], new_tokens: int, reading: int = -1, **sampling: float) -> int:
@@ -68,7 +85,13 @@ class Batch:
         """
         given = np.asarray(ids, np.int32)
         settings = _Sampling(**sampling)
-        return self._library.batch_begin(self._batch, _pointer(given), len(given), new_tokens, ctypes.byref(settings), reading)
+        slot = self._library.batch_begin(self._batch, _pointer(given), len(given), new_tokens, ctypes.byref(settings), reading)
+        if self._spelling and slot >= 0 > reading:
+            self._own[slot] = Strings(self._spelling.own_words(ids))
+            favoured = [_Favoured(*each) for each in self._spelling.favoured(ids)]
+            listed = (_Favoured * len(favoured))(*favoured)
+            self._library.batch_words(self._batch, slot, ctypes.byref(_strings(self._own[slot])), listed, len(favoured))
+        return slot
 
     def end(self, slot: int) -> None:
         """Free a slot."""
@@ -119,6 +142,10 @@ class Batch:
     def _address(self, name: str) -> int | None:
         array = self._arrays.get(name)
         return None if array is None else array.ctypes.data
+
+
+def _strings(strings: Strings) -> _Strings:
+    return _Strings(_pointer(strings.bytes), _pointer(strings.starts), strings.count)
 
 
 def _pointer(array: np.ndarray) -> c_void_p:

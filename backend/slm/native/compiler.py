@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backend.cache import cache_folder
 
-_SOURCES = ("batch.c", "decoder.c", "matrix.c", "sampler.c")
+_SOURCES = ("batch.c", "decoder.c", "matrix.c", "sampler.c", "spelling.c")
 _FOLDER = Path(__file__).parent
 # Sums keep the order that is written: what is left to the compiler changes no number between vectors of different widths.
 _FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros", "-shared", "-fPIC"]
@@ -56,7 +56,7 @@ def _compile(compiler: str, path: Path) -> None:
 
 def _digest(compiler: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    sources = b"".join((_FOLDER / name).read_bytes() for name in (*_SOURCES, "decoder.h", "lanes.h"))
+    sources = b"".join((_FOLDER / name).read_bytes() for name in (*_SOURCES, "decoder.h", "lanes.h", "spelling.h"))
     return hashlib.sha256(version + repr((_FLAGS, _CHOICES)).encode() + _processor() + sources).hexdigest()[:32]
 
 

@@ -2,6 +2,8 @@
 #ifndef DECODER_H
 #define DECODER_H
 
+#include "spelling.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -97,7 +99,10 @@ int cache_new(Cache *cache, const Decoder *decoder, int32_t stories);
 void cache_copy(Cache *cache, const Decoder *decoder, int32_t from, int32_t to, int32_t length);
 void forward(const Decoder *decoder, Cache *cache, Workspace *work, const Row *rows, int32_t count, int32_t wanted, int threads);
 
-int32_t draw(float *logits, int32_t vocab_size, const uint8_t *seen, const Sampling *sampling, uint32_t drawn, Candidate *candidates);
+int32_t draw(
+    float *logits, int32_t vocab_size, const uint8_t *seen, const Sampling *sampling, uint32_t drawn, Candidate *candidates,
+    const Word *word
+);
 void judge(const float *logits, int32_t vocab_size, int32_t token, Reading *reading, int32_t count, Candidate *likeliest);
 
 #endif

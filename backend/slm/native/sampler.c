@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define AGAIN 0x80000000u /* the number of a draw that follows a refused one */
+
 /* Steele, Lea and Flood 2014 (SplitMix64): a number for each seed and draw, whatever was drawn elsewhere. */
 static double uniform(uint32_t seed, uint32_t drawn) {
     uint64_t z = ((uint64_t)seed << 32 | drawn) + 0x9e3779b97f4a7c15u;
@@ -60,15 +62,34 @@ static void penalise(float *logits, int32_t vocab_size, const uint8_t *seen, flo
             logits[i] = logits[i] > 0 ? logits[i] / penalty : logits[i] * penalty;
 }
 
-/* `candidates` has room for the vocabulary; `drawn` counts the draws of a story. Logits are overwritten. */
-int32_t draw(float *logits, int32_t vocab_size, const uint8_t *seen, const Sampling *s, uint32_t drawn, Candidate *candidates) {
+/* The likeliest token that may come next; without any, the likeliest. */
+static int32_t best(const float *logits, int32_t vocab_size, const Word *word) {
+    int32_t found = -1, first = 0;
+    for (int32_t i = 0; i < vocab_size; i++) {
+        first = logits[i] > logits[first] ? i : first;
+        if ((found < 0 || logits[i] > logits[found]) && (!word || word_takes(word, i)))
+            found = i;
+    }
+    return found < 0 ? first : found;
+}
+
+static int32_t chosen(const Candidate *candidates, int32_t count, double left) {
+    int32_t place = 0;
+    while (place < count - 1 && (left -= candidates[place].score) >= 0)
+        place++;
+    return candidates[place].token;
+}
+
+/* `candidates` has room for the vocabulary; `drawn` counts the draws of a story. Logits are overwritten. With a `word` only
+ * tokens are drawn that it takes, as if the others had not been among the candidates. */
+int32_t draw(
+    float *logits, int32_t vocab_size, const uint8_t *seen, const Sampling *s, uint32_t drawn, Candidate *candidates, const Word *word
+) {
     enum { FEW = 256 }; /* above it sorting is faster than putting each in its place */
     if (s->repetition_penalty != 1)
         penalise(logits, vocab_size, seen, s->repetition_penalty);
-    if (s->temperature <= 0) {
-        highest(logits, vocab_size, 1, candidates);
-        return candidates[0].token;
-    }
+    if (s->temperature <= 0)
+        return best(logits, vocab_size, word);
     int32_t count = s->top_k && s->top_k <= FEW ? highest(logits, vocab_size, s->top_k, candidates) : all(logits, vocab_size, candidates);
     float most = -FLT_MAX;
     for (int32_t i = 0; i < count; i++)
@@ -105,11 +126,17 @@ int32_t draw(float *logits, int32_t vocab_size, const uint8_t *seen, const Sampl
             }
         count = kept;
     }
-    double left = uniform(s->seed, drawn) * sum;
-    int32_t chosen = 0;
-    while (chosen < count - 1 && (left -= candidates[chosen].score) >= 0)
-        chosen++;
-    return candidates[chosen].token;
+    const int32_t token = chosen(candidates, count, uniform(s->seed, drawn) * sum);
+    if (!word || word_takes(word, token))
+        return token;
+    int32_t kept = 0;
+    sum = 0;
+    for (int32_t i = 0; i < count; i++)
+        if (word_takes(word, candidates[i].token)) {
+            sum += candidates[i].score;
+            candidates[kept++] = candidates[i];
+        }
+    return kept ? chosen(candidates, kept, uniform(s->seed, AGAIN | drawn) * sum) : best(logits, vocab_size, word);
 }
 
 /* Reads a token that is there, and the `count` likeliest with their log probabilities. */

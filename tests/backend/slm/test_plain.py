@@ -65,4 +65,4 @@ def test_both_draw_the_same_token_from_the_same_logits(changed):
         expected = draw(logits, said, settings | {"seed": seed}, 7)
         here = _Sampling(**settings, seed=seed)
         pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (logits, seen, room)]
-        assert library().draw(pointers[0], 1000, pointers[1], ctypes.byref(here), 7, pointers[2]) == expected
+        assert library().draw(pointers[0], 1000, pointers[1], ctypes.byref(here), 7, pointers[2], None) == expected

@@ -1,0 +1,166 @@
+"""Which words a model may write, those of `words.txt.gz` beside its weights and of the story's opening, and which it should.
+
+A small model puts the pieces of rare words together wrongly, and forgets whom an opening names. Where the file is there, a
+token is drawn only if it leaves the story's last word one of these, or the beginning of one; and what the opening names is
+likelier until it is said, as speech recognisers favour the words of a context (contextual biasing; Zhao et al. 2019).
+"""
+
+import gzip
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from backend.slm.text import token_bytes
+from backend.tokenizer import Tokenizer, load_tokenizer
+
+WORDS = "words.txt.gz"
+ENDING, THING = "-", "*"  # marks of lines in it
+_LONGEST = 128  # bytes of a word, as in `native/spelling.h`
+_MOST = 64  # favoured tokens, as there
+# Added to the logits of what an opening names, until it is said: of a thing of the list, and of a word that nobody knows,
+# which is mostly a name. Higher ones bring in more of the openings' adjectives as if they were somebody.
+_THING_BONUS, _UNKNOWN_BONUS = 4.0, 2.0
+_HALF_MARKS = {b"\xc2", b"\xc3", b"\xe0", b"\xe0\xa5", b"\xe0\xa7", b"\xe2", b"\xe3", b"\xe3\x80", *(bytes([0xE2, second]) for second in range(0x80, 0xB0))}
+# What is no letter of a word: spaces, digits, punctuation, symbols, danda, Indic digits; as in `native/spelling.c`.
+_ASIDE = r"\x00-@\[-`{-\xbf×÷\u0964-\u096f\u09e6-\u09ef\u2000-\u200b\u200e-\u2bff\u3000-\u303f"
+_WORD = re.compile(rf"[^{_ASIDE}]+")
+
+
+class Favoured(NamedTuple):
+    """A token with which a word of the opening can begin; `bare` ones bring no space along."""
+
+    token: int
+    word: int
+    bare: bool
+    bonus: float
+
+
+def spelled_words(text: str) -> list[str]:
+    """The words of a text in NFC as they are spelled; an apostrophe parts two."""
+    return _WORD.findall(unicodedata.normalize("NFC", text))
+
+
+class Strings:
+    """Byte strings one after another, as the C beside this reads them; it must outlive that reading."""
+
+    def __init__(self, strings: Sequence[bytes]):
+        self.count = len(strings)
+        self.bytes = np.frombuffer(b"".join(strings) or b"\0", np.uint8)
+        self.starts = np.array(list(accumulate(map(len, strings), initial=0)), np.int32)
+
+
+class Spelling:
+    """The words of a model and, in bytes, what each of its tokens stands for."""
+
+    def __init__(self, words: Iterable[str], things: Iterable[str], endings: Iterable[str], tokenizer: Tokenizer):
+        """`things` are those of the words that a story can be about; `endings` may be joined to a word of the opening."""
+        self.words = sorted({word.encode() for word in words})
+        self.tokens, self.eos_id = token_bytes(tokenizer.backend), tokenizer.eos_id
+        self._tokenizer, self._known, self._things = tokenizer, frozenset(self.words), frozenset(things)
+        self._endings = sorted(endings, key=len, reverse=True)
+
+    def own_words(self, ids: Sequence[int]) -> list[bytes]:
+        """What a story that begins with these tokens may use besides, in order: its own unknown words, with other endings too."""
+        own = set()
+        for word in self._said(ids):
+            if word.encode() not in self._known:
+                own |= {stem + end for stem in (word, self._bare(word)) for end in ("", *self._endings)}
+        return sorted(encoded for word in own if len(encoded := word.encode()) <= _LONGEST)
+
+    def favoured(self, ids: Sequence[int]) -> list[Favoured]:
+        """The first tokens of whom and what these tokens, an opening, name."""
+        found = {}
+        for number, word in enumerate(dict.fromkeys(self._said(ids))):
+            bare = self._bare(word)
+            is_thing = not self._things.isdisjoint((word, bare, word.lower()))
+            if not is_thing and word.encode() in self._known:
+                continue
+            for text in {word, bare, f" {word}", f" {bare}"}:
+                token = self._tokenizer.encode(text)[0]
+                if self.tokens[token].strip():
+                    found[token, number] = Favoured(token, number, text[0] != " ", _THING_BONUS if is_thing else _UNKNOWN_BONUS)
+        return sorted(found.values())[:_MOST]
+
+    def _said(self, ids: Sequence[int]) -> list[str]:
+        return spelled_words(b"".join(self.tokens[token] for token in ids).decode(errors="ignore"))
+
+    def _bare(self, word: str) -> str:
+        return next((word[: -len(end)] for end in self._endings if word.endswith(end) and len(word) - len(end) > 1), word)
+
+
+def read_spelling(folder: Path) -> Spelling | None:
+    """Of a model folder; None where it has no such file, which `python -m datagen words` writes."""
+    path = folder / WORDS
+    if not path.exists():
+        return None
+    lines = unicodedata.normalize("NFC", gzip.decompress(path.read_bytes()).decode()).split()
+    endings = (line[1:] for line in lines if line.startswith(ENDING))
+    things = (line[1:] for line in lines if line.startswith(THING))
+    words = (line.removeprefix(THING) for line in lines if not line.startswith(ENDING))
+    return Spelling(words, things, endings, load_tokenizer(folder))
+
+
+class LastWord:
+    """The last word of a story so far: what `native/spelling.c` does, for machines without a C compiler."""
+
+    def __init__(self, spelling: Spelling, ids: Sequence[int]):
+        self._spelling, self._own, self._bytes = spelling, spelling.own_words(ids), b""
+        self._favoured: list[Favoured] = []
+        for token in ids:
+            self.add(token)
+        self._favoured = spelling.favoured(ids)
+
+    def favour(self, logits: np.ndarray) -> None:
+        """Make likelier what the story has yet to say."""
+        for each in self._at_hand():
+            logits[each.token] += each.bonus
+
+    def takes(self, token: int) -> bool:
+        """Whether a token may come next."""
+        if len(self._bytes) > _LONGEST:
+            return True
+        if token == self._spelling.eos_id:
+            return self._is_known(self._bytes, whole=True)
+        if not self._spelling.tokens[token]:  # it would end no word and go on for ever
+            return False
+        *before, last, half = _parted(self._bytes + self._spelling.tokens[token])
+        if not all(self._is_known(word, whole=True) for word in before):
+            return False
+        return self._is_known(last + half, whole=False) or (half in _HALF_MARKS and self._is_known(last, whole=True))
+
+    def add(self, token: int) -> None:
+        """A token has come."""
+        said = {each.word for each in self._at_hand() if each.token == token}
+        self._favoured = [each for each in self._favoured if each.word not in said]
+        *_, last, half = _parted(self._bytes + self._spelling.tokens[token])
+        self._bytes = last + half
+
+    def _at_hand(self) -> Iterator[Favoured]:
+        return (each for each in self._favoured if not (each.bare and self._bytes))
+
+    def _is_known(self, word: bytes, whole: bool) -> bool:
+        return not word or any(_holds(words, word, whole) for words in (self._spelling.words, self._own))
+
+
+def _holds(words: list[bytes], word: bytes, whole: bool) -> bool:
+    place = bisect_left(words, word)
+    return place < len(words) and (words[place] == word if whole else words[place].startswith(word))
+
+
+def _parted(content: bytes) -> list[bytes]:
+    """The words, the last of which may be empty, and the bytes of a character whose end is still to come."""
+    cut = next((back for back in range(1, min(4, len(content) + 1)) if _size(content[-back]) > back), 0)
+    whole, half = content[: len(content) - cut], content[len(content) - cut :]
+    # A byte that is no UTF-8 parts words, too, and stands for one that nobody knows.
+    text = whole.decode(errors="replace").replace("\ufffd", " \ufffd ")
+    return [*(word.encode() for word in re.split(f"[{_ASIDE}]", text)), half]
+
+
+def _size(first: int) -> int:
+    return 2 if 0xC2 <= first < 0xE0 else 3 if 0xE0 <= first < 0xF0 else 4 if 0xF0 <= first < 0xF5 else 1

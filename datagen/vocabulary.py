@@ -1,0 +1,60 @@
+"""`python -m datagen words`: every word that a language's folder can say, for `words.txt.gz` beside a model's weights."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from backend.files import writing
+from backend.languages import load_language
+from backend.slm.spelling import ENDING, THING, spelled_words
+from datagen.beginnings import read_beginnings
+from datagen.prompts import Prompts
+from datagen.storyteller.teller import load_storyteller
+from datagen.words import load_words
+
+TOLD = 20_000  # stories; after these another 20,000 bring hardly a word that is new
+
+
+def said_texts(name: str, count: int = TOLD) -> Iterator[str]:
+    """What the bundled models learn from: word lists, whole stories and first sentences, and `count` told stories."""
+    language, lists, teller = load_language(name), load_words(name), load_storyteller(name)
+    for row in (*lists.nouns, *lists.verbs, *lists.adjectives, *lists.characters):
+        yield " ".join(row.values())
+    yield from (row["story"] for row in language.stories())
+    yield from (beginning.text for beginning in read_beginnings(language))
+    for p in Prompts(name).range(0, count):
+        yield teller.tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)
+
+
+def things(name: str) -> set[str]:
+    """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences."""
+    lists, found = load_words(name), set()
+    for row in (*lists.nouns, *lists.characters):
+        # A form may bring a postposition or an article along: only words that begin like the noun are its own.
+        head = spelled_words(row["word"])[-1][:2].lower()
+        found |= {word for form in row.values() for word in spelled_words(form) if len(word) > 2 and word[:2].lower() == head}
+    return found | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+
+
+def vocabulary(name: str) -> list[str]:
+    """Its words in order; one in small letters stands there with a capital, too, as a sentence may begin with it."""
+    said = {word for text in said_texts(name) for word in spelled_words(text)}
+    return sorted(said | {word[0].upper() + word[1:] for word in said})
+
+
+@click.command()
+@click.argument("language")
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+def words(language: str, out: Path) -> None:
+    """Write the words of LANGUAGE to OUT, a gzip of one a line; as words.txt.gz in a model's folder its stories are of them alone.
+
+    `*` marks whom and what a story can be about, `-` an ending that may be joined to a word of a story's opening.
+    """
+    found, about = vocabulary(language), things(language)
+    endings = [ENDING + ending for ending in load_language(language).name_suffixes]
+    lines = [*endings, *(THING + word if word in about else word for word in found)]
+    with writing(out, "wb") as file:
+        file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
+    click.echo(f"{out}: {len(found):,} words, {len(about):,} of them for whom or what a story can be about, and {len(endings)} endings.")

@@ -1,0 +1,127 @@
+"""A model with a list of words writes these alone, and keeps to whom and what an opening names."""
+
+import ctypes
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from backend.slm.catalog import BUNDLED
+from backend.slm.engine import load_engine
+from backend.slm.native.batch import _Favoured, _Spelling, _strings
+from backend.slm.native.compiler import library
+from backend.slm.sampling import Sampling
+from backend.slm.spelling import WORDS, LastWord, Spelling, Strings, spelled_words
+from backend.tokenizer import load_tokenizer
+
+LINES = ["-ने", "-ला", "-s", "*मोर", "*पतंग", "*kite", "पतंगाला", "नदी", "के", "पास", "था", "एक", "दिन", "the", "was", "there", "once", "A", "a", "I"]
+TELL = """
+import json, sys
+from backend.slm.engine import load_engine
+from backend.slm.native.compiler import library
+from backend.slm.sampling import Sampling
+
+assert library() is None
+engine = load_engine(sys.argv[1])
+print(json.dumps([story.text for story in engine.complete_many(["Once Qorr"] * 3, Sampling(max_tokens=60, seed=5))]))
+engine.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def worded(folders, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("worded") / "model"
+    shutil.copytree(folders["qwen3"], folder)
+    (folder / WORDS).write_bytes(gzip.compress("\n".join(LINES).encode()))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spelling():
+    """Over the tokens of a real model."""
+    words = [line.removeprefix("*") for line in LINES if line[0] != "-"]
+    return Spelling(words, ["मोर", "पतंग", "kite"], ["ने", "ला", "s"], load_tokenizer(BUNDLED / "hindi"))
+
+
+def known(text: str) -> bool:
+    *whole, last = spelled_words(text) or [""]
+    allowed = {line.lstrip("*") for line in LINES} | {"Once", "Qorr", "Qorrने", "Qorrला", "Qorrs", "Onceने", "Onceला", "Onces"}
+    return set(whole) <= allowed and (last in allowed or any(word.startswith(last) for word in allowed))
+
+
+def test_stories_are_of_the_listed_words_and_of_the_opening_s(worded):
+    engine = load_engine(worded)
+    stories = engine.complete_many(["Once Qorr"] * 20, Sampling(max_tokens=60, seed=5))
+    engine.close()
+    assert len({story.text for story in stories}) > 15
+    assert all(known(story.text) for story in stories), [story.text for story in stories]
+    assert any("Qorr" in story.text for story in stories)
+
+
+@pytest.mark.parametrize("changed", [{"temperature": 0}, {"top_k": 0, "min_p": 0}, {"top_p": 0.5}])
+def test_so_they_are_however_tokens_are_drawn(worded, changed):
+    engine = load_engine(worded)
+    stories = engine.complete_many(["Once Qorr"] * 8, Sampling(**{"max_tokens": 60, "seed": 5} | changed))
+    engine.close()
+    assert all(known(story.text) for story in stories)
+
+
+def test_so_they_are_without_a_compiler(worded, tmp_path):
+    alone = {**os.environ, "PATH": str(tmp_path), "CC": "", "PYTHONPATH": str(Path.cwd())}
+    told = subprocess.run([sys.executable, "-c", TELL, str(worded)], env=alone, capture_output=True, text=True, check=True)
+    stories = json.loads(told.stdout)
+    assert len(set(stories)) == 3 and all(map(known, stories))
+
+
+@pytest.mark.skipif(library() is None, reason="there is no C compiler here: nothing to compare with")
+def test_both_take_the_same_tokens_and_favour_the_same(spelling):
+    tokens, words = Strings(spelling.tokens), Strings(spelling.words)
+    listed = _Spelling(_strings(tokens), _strings(words), spelling.eos_id)
+    dice = Random(0)
+    texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी"]
+    for text in texts * 3:
+        ids = spelling._tokenizer.encode_opening(text)
+        plain, native = LastWord(spelling, ids), ctypes.create_string_buffer(8192)
+        own, favoured, given = Strings(spelling.own_words(ids)), spelling.favoured(ids), np.array(ids, np.int32)
+        several = (_Favoured * len(favoured))(*(_Favoured(*each) for each in favoured))
+        library().word_begin(native, ctypes.byref(listed), ctypes.byref(_strings(own)), several, len(favoured), given.ctypes.data_as(ctypes.c_void_p), len(ids))
+        for _ in range(12):
+            taken = [token for token in range(len(spelling.tokens)) if plain.takes(token)]
+            assert taken == [token for token in range(len(spelling.tokens)) if library().word_takes(native, token)], text
+            assert taken, text
+            logits = [np.zeros(len(spelling.tokens), np.float32) for _ in range(2)]
+            plain.favour(logits[0])
+            library().word_favour(native, logits[1].ctypes.data_as(ctypes.c_void_p))
+            assert (logits[0] == logits[1]).all()
+            token = dice.choice(taken)
+            plain.add(token)
+            library().word_add(native, token)
+
+
+def test_what_an_opening_names_is_favoured_until_it_is_said(spelling):
+    tokenizer = spelling._tokenizer
+    story = LastWord(spelling, tokenizer.encode_opening("एक दिन झुम्बा ने पतंग देखी।"))
+    kite, stranger = tokenizer.encode(" पतंग")[0], tokenizer.encode(" झुम्बा")[0]
+
+    def bonus(token: int) -> float:
+        logits = np.zeros(len(spelling.tokens), np.float32)
+        story.favour(logits)
+        return float(logits[token])
+
+    assert bonus(kite) > bonus(stranger) > 0 == bonus(tokenizer.encode(" दिन")[0])
+    story.add(kite)
+    assert bonus(kite) == 0 < bonus(stranger)
+
+
+def test_every_bundled_model_of_one_language_has_its_words():
+    for folder in BUNDLED.iterdir():
+        if (folder / "config.json").exists() and folder.name != "tiny":
+            words = gzip.decompress((folder / WORDS).read_bytes()).decode().split()
+            assert len(words) > 5000 and any(word.startswith("*") for word in words)
