@@ -81,7 +81,7 @@ def kind_of(word: str, forms: Mapping[str, Forms]) -> str:
 
 
 def _begins(word: str, form: str) -> bool:
-    return len(form) > (3 if form.isascii() else 2) and word.startswith(stem(form))
+    return len(form) > (4 if form.isascii() else 2) and word.startswith(stem(form))
 
 
 def _phrase_at(words: list[str], forms: Mapping[str, Forms]) -> tuple[str, int]:
