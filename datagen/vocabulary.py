@@ -29,13 +29,17 @@ def said_texts(name: str, count: int = TOLD) -> Iterator[str]:
 
 
 def things(name: str) -> set[str]:
-    """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences."""
+    """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences.
+
+    What is a verb or an adjective, too, as an English spell, is left out.
+    """
     lists, found = load_words(name), set()
+    aside = {word for row in (*lists.verbs, *lists.adjectives) for form in row.values() for word in spelled_words(form)}
     for row in (*lists.nouns, *lists.characters):
         # A form may bring a postposition or an article along: only words that begin like the noun are its own.
         head = spelled_words(row["word"])[-1][:2].lower()
         found |= {word for form in row.values() for word in spelled_words(form) if len(word) > 2 and word[:2].lower() == head}
-    return found | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+    return found - aside | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
 
 
 def vocabulary(name: str) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backend.files import writing
 from backend.slm.catalog import ModelFolder
+from backend.slm.spelling import WORDS
 from evaluation.card import with_section
 from evaluation.completions import Completion
 from evaluation.quick_check import LABEL
@@ -21,6 +22,11 @@ COLUMNS = {
     "unknown words": "mean_unknown_words",
     "same text again": "same_text_again",
 }
+
+SPELLED = (
+    f"They are told by TinyStories Regional, which lets a model write the words of its `{WORDS}` and of the opening alone, and "
+    "favours what the opening names; with other software it writes freely. "
+)
 
 
 def mark(completions: Sequence[Completion], texts: Callable[[str], object]) -> list[dict]:
@@ -51,7 +57,8 @@ def write_marks(model: ModelFolder, rows: Sequence[dict], reference: str) -> Pat
     path = model.path / "README.md"
     text = path.read_text("utf-8") if path.exists() else f"# {model.name}\n"
     mine = as_markdown([row for row in rows if row["model"] == model.name])
-    section = f"## {LABEL}\n\nShares of completions of openings it never saw in training. {reference}\n\n{mine}"
+    told = SPELLED if (model.path / WORDS).exists() else ""
+    section = f"## {LABEL}\n\nShares of completions of openings it never saw in training. {told}{reference}\n\n{mine}"
     with writing(path) as file:
         file.write(with_section(text, section, "marks"))
     return path

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from backend.cache import cache_folder
 from backend.errors import UserError
+from backend.slm.spelling import WORDS
 
 # Organisations whose models a visitor may load; the operator sets TINYSTORIES_ORGANISATIONS, "*" for all.
 ORGANISATIONS = ("TinyStories-Regional",)
@@ -20,7 +21,7 @@ _NAME = re.compile(
     r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(?:blob|resolve|tree)/([\w.-]+))?(?:/(.+\.pt))?/?(?:[?#].*)?"
 )
 _LONGEST_NAME = 300  # characters; of a repository the Hub allows 96
-_STOCK = ["*.safetensors", "*.json", "README.md"]
+_STOCK = ["*.safetensors", "*.json", "README.md", WORDS]
 
 Report = Callable[[int, int], None]  # bytes that have come, bytes in all
 
@@ -74,7 +75,7 @@ def download(name: HubName, report: Report | None = None) -> tuple[Path, str]:
 def _stock(name: HubName, sha: str, sizes: dict[str, int], report: Report | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    wanted = {file: size for file, size in sizes.items() if "/" not in file and file.endswith((".safetensors", ".json"))}
+    wanted = {file: size for file, size in sizes.items() if "/" not in file and file.endswith((".safetensors", ".json", WORDS))}
     _bound(name, sum(wanted.values()))
     bars = _reporting(report, sum(wanted.values()))
     return Path(snapshot_download(name.repo, revision=sha, allow_patterns=_STOCK, ignore_patterns=["*/*"], tqdm_class=bars))

@@ -8,6 +8,7 @@ likelier until it is said, as speech recognisers favour the words of a context (
 import gzip
 import re
 import unicodedata
+import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backend.errors import UserError
 from backend.slm.text import token_bytes
 from backend.tokenizer import Tokenizer, load_tokenizer
 
@@ -23,6 +25,7 @@ WORDS = "words.txt.gz"
 ENDING, THING = "-", "*"  # marks of lines in it
 _LONGEST = 128  # bytes of a word, as in `native/spelling.h`
 _MOST = 64  # favoured tokens, as there
+_MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
 # Added to the logits of what an opening names, until it is said: of a thing of the list, and of a word that nobody knows,
 # which is mostly a name. Higher ones bring in more of the openings' adjectives as if they were somebody.
 _THING_BONUS, _UNKNOWN_BONUS = 4.0, 2.0
@@ -95,11 +98,18 @@ class Spelling:
 
 
 def read_spelling(folder: Path) -> Spelling | None:
-    """Of a model folder; None where it has no such file, which `python -m datagen words` writes."""
+    """Of a model folder; None where it has no such file, which `python -m datagen words` writes. Raises UserError for another file."""
     path = folder / WORDS
     if not path.exists():
         return None
-    lines = unicodedata.normalize("NFC", gzip.decompress(path.read_bytes()).decode()).split()
+    try:
+        with gzip.open(path) as file:
+            content = file.read(_MOST_BYTES + 1).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        raise UserError(f"{path} is no gzip of words in UTF-8; write it with `python -m datagen words`, or remove it.") from None
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path} holds more than {_MOST_BYTES:,} letters; a list of words may have so many.")
+    lines = unicodedata.normalize("NFC", content).split()
     endings = (line[1:] for line in lines if line.startswith(ENDING))
     things = (line[1:] for line in lines if line.startswith(THING))
     words = (line.removeprefix(THING) for line in lines if not line.startswith(ENDING))

@@ -58,7 +58,7 @@ def marks(
             found = [item for item in found if item.opening in wanted and item.index < count * best_of]
             completions += best_of_each(found, best_of) if best_of > 1 else found
     rows = mark(completions, lambda language: _texts(corpora, language))
-    told = f"the files of {corpora.name}" if corpora else f"the language's own stories and first sentences and {TOLD:,} of the storyteller's stories"
+    told = f"the files of {corpora.name}" if corpora else f"the language's own word lists, stories and first sentences and {TOLD:,} of the storyteller's stories"
     chosen = f"Each is the one of {best_of} that the quick check likes best, as in the app. " if best_of > 1 else ""
     reference = f"{chosen}Words are unknown when neither the opening nor {told} hold them."
     table = as_markdown(rows)

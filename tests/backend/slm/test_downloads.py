@@ -1,5 +1,6 @@
 """Models of the Hub: named, bounded before they are fetched, pinned, the paper's checkpoints converted."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ try:
     engine = load_engine(folder.path)
     told = engine.complete_many(["A"], Sampling(max_tokens=8, finish_sentence=False))[0].tokens
     engine.close()
-    print(json.dumps({"revision": folder.revision, "told": told, "seen": seen, "languages": folder.languages}))
+    print(json.dumps({"revision": folder.revision, "told": told, "seen": seen, "languages": folder.languages, "words": (folder.path / "words.txt.gz").exists()}))
 except UserError as error:
     print(json.dumps({"error": str(error)}))
 """
@@ -70,6 +71,13 @@ def test_a_stock_model_is_fetched_pinned_and_told_from(hub, tmp_path):
     assert answer["told"] > 0
     assert answer["seen"] == sorted(answer["seen"])
     assert answer["seen"][-1] == 1
+    assert not answer["words"]
+
+
+def test_its_list_of_words_comes_with_it(hub, tmp_path):
+    noise = hub.repos["TinyStories-Regional/noise"]
+    hub.repos["TinyStories-Regional/worded"] = noise | {"words.txt.gz": gzip.compress(b"the\na\n")}
+    assert ask(hub, "TinyStories-Regional/worded", tmp_path)["words"]
 
 
 def test_a_checkpoint_of_the_paper_is_converted_with_its_tokenizer(hub, folders, tmp_path):

@@ -13,6 +13,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from backend.errors import UserError
 from backend.slm.catalog import BUNDLED
 from backend.slm.engine import load_engine
 from backend.slm.native.batch import _Favoured, _Spelling, _strings
@@ -78,6 +79,14 @@ def test_so_they_are_without_a_compiler(worded, tmp_path):
     told = subprocess.run([sys.executable, "-c", TELL, str(worded)], env=alone, capture_output=True, text=True, check=True)
     stories = json.loads(told.stdout)
     assert len(set(stories)) == 3 and all(map(known, stories))
+
+
+@pytest.mark.parametrize("content", [b"the a", gzip.compress("the a".encode("utf-16")), gzip.compress(b"the a")[:-9], gzip.compress(b"a" * 16_000_001)])
+def test_a_faulty_list_is_told_of(worded, tmp_path, content):
+    folder = shutil.copytree(worded, tmp_path / "model")
+    (folder / WORDS).write_bytes(content)
+    with pytest.raises(UserError, match=WORDS):
+        load_engine(folder)
 
 
 @pytest.mark.skipif(library() is None, reason="there is no C compiler here: nothing to compare with")
