@@ -50,6 +50,7 @@ def _check_words(language: Language, words: WordLists) -> Iterator[str]:
             yield f"{path}:1: {len(rows)} entries; at least {minimum} are needed."
         yield from _not_normal(path)
         seen: dict[str, int] = {}
+        located = any("loc" in row for row in rows if row.kind == "place")
         for row in rows:
             where = f"{row.path}:{row.line}"
             if row["word"] in seen:
@@ -60,6 +61,8 @@ def _check_words(language: Language, words: WordLists) -> Iterator[str]:
                 yield f"{where}: the kind '{row.kind}' is none of {', '.join(allowed)}."
             if language.genders and list_name in ("nouns", "characters") and row.gender not in language.genders:
                 yield f"{where}: the gender '{row.gender}' is none of {', '.join(language.genders)}."
+            if list_name == "nouns" and row.kind == "place" and located and "loc" not in row:
+                yield f"{where}: the place '{row['word']}' has no form 'loc', as other places have; plots say by it where something is."
             for form, text in row.items():
                 if strange := _strange(text, language):
                     yield f"{where}: '{text}' ({form}) holds {strange}, which is not {language.script}."

@@ -35,9 +35,11 @@ def test_bad_entries_are_told_with_file_and_line(copied_english):
     repeated = append(nouns, f"{first}\tobject")
     foreign = append(nouns, "पतंग\ttoy")
     unknown_kind = append(nouns, "zeppelin\tairship")
+    nowhere = append(nouns, "moor\tplace\tn")
     problems = "\n".join(check_language("english"))
     assert f"nouns.tsv:{repeated}: '{first}' stands in line" in problems
     assert f"nouns.tsv:{foreign}: 'पतंग' (word) holds" in problems
+    assert f"nouns.tsv:{nowhere}: the place 'moor' has no form 'loc'" in problems
     assert f"nouns.tsv:{unknown_kind}: the kind 'airship' is none of" in problems
 
 
