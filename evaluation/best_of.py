@@ -1,10 +1,12 @@
-"""Which of several stories of one opening to show: by form alone, as the quick check, a heuristic and not a judge.
+"""Which of several stories of one opening to show: by form, as the quick check, and by how sure its model was of its words.
 
+A heuristic and not a judge.
 Light imports only; the app uses it.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from backend.languages import Language
 from evaluation.completions import Completion
@@ -21,9 +23,18 @@ from evaluation.text import (
 )
 
 
-def best_place(opening: str, told: Sequence[tuple[str, bool]], language: Language) -> int:
-    """The place of the best of some completions, each with whether its model ended it; of equal ones the first."""
-    merits = [merit(opening, completion, finished, language) for completion, finished in told]
+class Told(NamedTuple):
+    """A completion, whether its model ended it, and what that gives its tokens, in nats at the mean."""
+
+    text: str
+    finished: bool
+    mean_log_probability: float = 0.0
+
+
+def best_place(opening: str, told: Sequence[Told], language: Language) -> int:
+    """The place of the best of some completions; of equal ones the first."""
+    # Where a model loses the thread, no word is likely any more.
+    merits = [merit(opening, one.text, one.finished, language) + one.mean_log_probability for one in told]
     return merits.index(max(merits))
 
 
@@ -34,8 +45,8 @@ def best_of_each(told: Iterable[Completion], count: int) -> list[Completion]:
         groups.setdefault((item.model, item.language, item.opening, item.index // count), []).append(item)
     best = []
     for (_, language, opening, place), some in groups.items():
-        found = best_place(opening, [(item.completion, bool(item.finished)) for item in some], as_language(language))
-        best.append(replace(some[found], index=place))
+        ones = [Told(item.completion, bool(item.finished), item.mean_log_probability or 0.0) for item in some]
+        best.append(replace(some[best_place(opening, ones, as_language(language))], index=place))
     return best
 
 

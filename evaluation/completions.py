@@ -25,6 +25,7 @@ class Completion:
     index: int = 0
     seed: int | None = None
     finished: bool | None = None
+    mean_log_probability: float | None = None  # nats a token, by its own model; noted of quick models
 
     @property
     def story(self) -> str:
@@ -127,6 +128,7 @@ def _as_completion(path: Path, number: int, row: dict, language: str | None, mod
         index=int(place.group(2)) - 1 if place else index,
         seed=row.get("seed"),
         finished=row.get("finished"),
+        mean_log_probability=row.get("mean_log_probability"),
     )
 
 

@@ -13,7 +13,7 @@ from backend.slm.engine import Engine, TooLong
 from backend.slm.sampling import MAX_SEED, Sampling, candidate_seeds
 from backend.slm.shelf import Models
 from backend.slm.story import Story
-from evaluation.best_of import best_place
+from evaluation.best_of import Told, best_place
 
 SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are under way
 _MANY = 6  # from so many stories on they are shown less often, or showing would take more than telling
@@ -133,15 +133,17 @@ async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampl
     seeds = candidate_seeds(draft.seed, max(1, CANDIDATES - engine.load))
     if len(seeds) == 1:
         return draft.seed
-    told = await asyncio.gather(*(_told(engine, engine.story(opening, replace(sampling, seed=seed), owner)) for seed in seeds))
+    told = await asyncio.gather(*(_told(engine, opening, replace(sampling, seed=seed), owner) for seed in seeds))
     return seeds[await asyncio.to_thread(best_place, opening, told, load_language(draft.language))]
 
 
-async def _told(engine: Engine, story: Story) -> tuple[str, bool]:
+async def _told(engine: Engine, opening: str, sampling: Sampling, owner: str) -> Told:
+    story = engine.story(opening, sampling, owner)
     async with aclosing(engine.tell(story)) as deltas:
         async for _ in deltas:
             pass
-    return story.text, story.reason == "eos"
+    sure = await asyncio.to_thread(engine.mean_log_probability, opening, story.text)
+    return Told(story.text, story.reason == "eos", sure)
 
 
 async def _follow(engine: Engine, draft: Draft, begun: asyncio.Event) -> None:

@@ -116,13 +116,15 @@ def sample(model, openings_path, count, language, temperature, top_k, top_p, min
         part = wanted[start : start + BATCH]
         seeds = [story_seed(seed, *pair) for pair in part]
         completions = engine.complete_many([opening for opening, _ in part], sampling, seeds)
+        sure = [engine.mean_log_probability(opening, told.text) if engine.is_quick else None for (opening, _), told in zip(part, completions, strict=True)]
         rows = [
             {
                 "opening": opening, "completion": completion.text, "model": folder.name, "language": language,
                 "index": index, "seed": own_seed, "finished": completion.finished,
             }
             | {name: getattr(sampling, name) for name in SETTINGS}
-            for (opening, index), own_seed, completion in zip(part, seeds, completions, strict=True)
+            | ({} if how_sure is None else {"mean_log_probability": how_sure})
+            for (opening, index), own_seed, completion, how_sure in zip(part, seeds, completions, sure, strict=True)
         ]  # fmt: skip
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ _DEFAULT = Sampling()
 _ROOM = 16  # tokens that an opening must leave for its story
 _LONGEST_CONTEXT = 2048  # tokens; of a model that reads more, stories here stay as short
 _QUICK = 4_000_000  # bytes of weights: a core tells a story of such a model in 0.03 s
+_UNREADABLE = -99.0  # nats a token
 _AT_ONCE = 32  # stories of one complete_many in the batch; the rest of its slots are for readers who wait
 
 
@@ -156,6 +157,14 @@ class Engine:
         if len(ids) >= self.context:
             raise UserError(f"The text has {len(ids):,} tokens, but this model reads {self.context}; shorten it.")
         return [(reading.id, reading.log_probability) for reading in self.read(ids, 0)[len(given) :]]
+
+    def mean_log_probability(self, opening: str, text: str) -> float:
+        """Of a text's tokens after an opening, in nats; less than any has where the model cannot read them as a whole."""
+        try:
+            scores = [score for _, score in self.score(text, opening=opening)]
+        except UserError:
+            return _UNREADABLE
+        return sum(scores) / len(scores) if scores else _UNREADABLE
 
     def read(self, ids: Sequence[int], alternatives: int = 5) -> list[TokenReading]:
         """A reading for each of the ids, which begin with bos and are no more than the context."""

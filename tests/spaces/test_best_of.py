@@ -9,7 +9,7 @@ from backend.languages import load_language
 from backend.slm.catalog import bundled_models
 from backend.slm.sampling import Sampling, candidate_seeds
 from backend.slm.shelf import Models
-from evaluation.best_of import best_place, merit
+from evaluation.best_of import Told, best_place
 from spaces.labels import labels
 from spaces.writing import CANDIDATES, Draft, write_stories
 
@@ -35,8 +35,9 @@ async def test_the_best_of_several_seeds_is_shown_and_told_again_by_its_seed(mod
     shown = await told(models, Draft("english", 5, "english"))
     seeds = candidate_seeds(5, CANDIDATES)
     others = [await told(models, Draft("english", seed)) for seed in seeds]
-    merits = [merit(OPENING, draft.text, draft.ending == "eos", load_language("english")) for draft in others]
-    assert shown.seed == seeds[merits.index(max(merits))]
+    with models.lend("english") as engine:
+        ones = [Told(draft.text, draft.ending == "eos", engine.mean_log_probability(OPENING, draft.text)) for draft in others]
+    assert shown.seed == seeds[best_place(OPENING, ones, load_language("english"))]
     assert (await told(models, replace(shown, language="", text="", ending=""))).text == shown.text
 
 
@@ -55,8 +56,12 @@ async def test_a_seed_of_the_visitors_is_taken_as_it_is(models):
     ],
 )
 def test_a_story_with_a_fault_is_not_the_best(worse):
-    assert best_place(OPENING, [(worse, True), (GOOD, True)], load_language("english")) == 1
+    assert best_place(OPENING, [Told(worse, True), Told(GOOD, True)], load_language("english")) == 1
 
 
 def test_a_story_that_its_model_did_not_end_is_not_the_best():
-    assert best_place(OPENING, [(GOOD, False), (GOOD, True)], load_language("english")) == 1
+    assert best_place(OPENING, [Told(GOOD, False), Told(GOOD, True)], load_language("english")) == 1
+
+
+def test_of_two_in_good_form_that_is_taken_of_which_its_model_was_surer():
+    assert best_place(OPENING, [Told(GOOD, True, -0.9), Told(GOOD, True, -0.2)], load_language("english")) == 1
