@@ -52,7 +52,9 @@ class Question:
     @property
     def item(self) -> Item:
         """What the engine is given: the journal keeps all that a rating needs."""
-        record = asdict(self.completion) | {"judge": self.judge, "rubric": self.rubric, "repeat": self.repeat}
+        record = asdict(self.completion)
+        del record["mean_log_probability"]  # its model's own, which no judge sees
+        record |= {"judge": self.judge, "rubric": self.rubric, "repeat": self.repeat}
         return Item(self.id, self.messages, record, model=self.judge)
 
     def rating(self, answer: str, input_tokens: int = 0, output_tokens: int = 0, cost: float = 0.0) -> Rating:
