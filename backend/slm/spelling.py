@@ -82,7 +82,8 @@ class Spelling:
         for number, word in enumerate(dict.fromkeys(self._said(ids))):
             bare = self._bare(word)
             is_thing = not self._things.isdisjoint((word, bare, word.lower()))
-            if not is_thing and word.encode() in self._known:
+            # Where names have capitals, an unknown word without one is a verb or the like.
+            if not is_thing and (word[0].islower() or word.encode() in self._known):
                 continue
             for text in {word, bare, f" {word}", f" {bare}"}:
                 token = self._tokenizer.encode(text)[0]

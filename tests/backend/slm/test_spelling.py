@@ -129,6 +129,12 @@ def test_what_an_opening_names_is_favoured_until_it_is_said(spelling):
     assert bonus(kite) == 0 < bonus(stranger)
 
 
+def test_in_a_script_with_capitals_an_unknown_word_without_one_is_not_favoured():
+    spelling = Spelling(["the", "flew", "away"], [], [], load_tokenizer(BUNDLED / "english"))
+    favoured = spelling.favoured(spelling._tokenizer.encode_opening("Zorbina glimmed, and the bird flew away."))
+    assert {each.word for each in favoured} == {0}
+
+
 def test_every_bundled_model_of_one_language_has_its_words():
     for folder in BUNDLED.iterdir():
         if (folder / "config.json").exists() and folder.name != "tiny":
