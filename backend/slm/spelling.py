@@ -28,7 +28,7 @@ _MOST = 64  # favoured tokens, as there
 _MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
 # Added to the logits of what an opening names, until it is said: of a thing of the list, and of a word that nobody knows,
 # which is mostly a name. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _UNKNOWN_BONUS = 4.0, 2.0
+_THING_BONUS, _UNKNOWN_BONUS = 6.0, 2.0
 _HALF_MARKS = {b"\xc2", b"\xc3", b"\xe0", b"\xe0\xa5", b"\xe0\xa7", b"\xe2", b"\xe3", b"\xe3\x80", *(bytes([0xE2, second]) for second in range(0x80, 0xB0))}
 # What is no letter of a word: spaces, digits, punctuation, symbols, danda, Indic digits; as in `native/spelling.c`.
 _ASIDE = r"\x00-@\[-`{-\xbf×÷\u0964-\u096f\u09e6-\u09ef\u2000-\u200b\u200e-\u2bff\u3000-\u303f"
