@@ -1,6 +1,7 @@
 """`python -m datagen words`: every word that a language's folder can say, for `words.txt.gz` beside a model's weights."""
 
 import gzip
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
 from datagen.words import load_words
 
+OFTEN = 100  # times
 TOLD = 20_000  # stories; after these another 20,000 bring hardly a word that is new
 
 
@@ -31,10 +33,10 @@ def said_texts(name: str, count: int = TOLD) -> Iterator[str]:
 def things(name: str) -> set[str]:
     """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences.
 
-    What is a verb or an adjective, too, as an English spell, is left out.
+    What is a verb or an adjective, too, as the English cook, is left out.
     """
     lists, found = load_words(name), set()
-    aside = {word for row in (*lists.verbs, *lists.adjectives) for form in row.values() for word in spelled_words(form)}
+    aside = {form for row in (*lists.verbs, *lists.adjectives) for form in row.values()}
     for row in (*lists.nouns, *lists.characters):
         # A form may bring a postposition or an article along: only words that begin like the noun are its own.
         head = spelled_words(row["word"])[-1][:2].lower()
@@ -43,9 +45,13 @@ def things(name: str) -> set[str]:
 
 
 def vocabulary(name: str) -> list[str]:
-    """Its words in order; one in small letters stands there with a capital, too, as a sentence may begin with it."""
-    said = {word for text in said_texts(name) for word in spelled_words(text)}
-    return sorted(said | {word[0].upper() + word[1:] for word in said})
+    """Its words in order; one in small letters stands there with a capital, too, as a sentence may begin with it.
+
+    A single letter is one only where it is said often: what tells of a letter or an initial would let any word fall apart.
+    """
+    counts = Counter(word for text in said_texts(name) for word in spelled_words(text))
+    said = {word for word, count in counts.items() if len(word) > 1 or count >= OFTEN}
+    return sorted(said | {word[0].upper() + word[1:] for word in said if len(word) > 1})
 
 
 @click.command()
