@@ -129,7 +129,7 @@ async def _write(
 
 
 async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampling, owner: str) -> int:
-    """Of a few seeds that whose story the quick check likes best; of fewer, the more there is to tell for others."""
+    """Of a few seeds that whose story is best; of fewer, the more there is to tell for others."""
     seeds = candidate_seeds(draft.seed, max(1, CANDIDATES - engine.load))
     if len(seeds) == 1:
         return draft.seed
