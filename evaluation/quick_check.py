@@ -35,7 +35,7 @@ CHECKS = {
     "in_script": "at least 98 % of its letters are the language's own",
     "unbroken": "no broken characters",
     "no_repetition": "no sentence of 5 or more words comes twice, and no run of 10 words",
-    "opening_carried": "takes up a third of the opening's content words, or more than half of its names and nouns",
+    "opening_carried": "takes up a third of the opening's content words, or half of its names and nouns",
 }
 _CAPITALISED = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")
 _LETTER_LIMIT = 20_000
@@ -79,7 +79,7 @@ class QuickCheck:
             # Of a long opening few words return, though whom and what it tells of do.
             "opening_carried": None
             if self.opening_carried is None
-            else self.opening_carried >= 1 / 3 or (self.entities_carried or 0) > 1 / 2,
+            else self.opening_carried >= 1 / 3 or (self.entities_carried or 0) >= 1 / 2,
         }
 
     @property
