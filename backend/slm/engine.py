@@ -15,7 +15,7 @@ from backend.slm.config import cache_bytes, read_config
 from backend.slm.conversion import converted
 from backend.slm.reading import TokenReading
 from backend.slm.sampling import Completion, Sampling, seeds_in_a_row
-from backend.slm.spelling import read_spelling
+from backend.slm.spelling import read_lines
 from backend.slm.story import Story
 from backend.slm.text import token_bytes
 from backend.tokenizer import load_tokenizer
@@ -48,7 +48,7 @@ class Engine:
         config = read_config(folder)
         if not (folder / "tokenizer.json").exists():
             raise UserError(f"{folder} has no tokenizer.json, so its text cannot be read; export the tokenizer with it.")
-        read_spelling(folder)  # here a faulty one can be told of; its process reads it again
+        read_lines(folder)  # here a faulty list of words can be told of
         path = converted(folder)
         self.name = folder.name
         self.tokenizer = load_tokenizer(folder)

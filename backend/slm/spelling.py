@@ -5,6 +5,7 @@ token is drawn only if it leaves the story's last word one of these, or the begi
 likelier until it is said, as speech recognisers favour the words of a context (contextual biasing; Zhao et al. 2019).
 """
 
+import functools
 import gzip
 import re
 import unicodedata
@@ -25,6 +26,7 @@ WORDS = "words.txt.gz"
 ENDING, THING = "-", "*"  # marks of lines in it
 _LONGEST = 128  # bytes of a word, as in `native/spelling.h`
 _MOST = 64  # favoured tokens, as there
+_OPENINGS = 64  # whose words are remembered
 _MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
 # Added to the logits of what an opening names, until it is said: of a thing of the list, and of a word that nobody knows,
 # which is mostly a name. Higher ones bring in more of the openings' adjectives as if they were somebody.
@@ -67,6 +69,8 @@ class Spelling:
         self.tokens, self.eos_id = token_bytes(tokenizer.backend), tokenizer.eos_id
         self._tokenizer, self._known, self._things = tokenizer, frozenset(self.words), frozenset(things)
         self._endings = sorted(endings, key=len, reverse=True)
+        # Several stories are told of one opening at once.
+        self.of_opening = functools.lru_cache(_OPENINGS)(lambda ids: (self.own_words(ids), self.favoured(ids)))
 
     def own_words(self, ids: Sequence[int]) -> list[bytes]:
         """What a story that begins with these tokens may use besides, in order: its own unknown words, with other endings too."""
@@ -98,8 +102,8 @@ class Spelling:
         return next((word[: -len(end)] for end in self._endings if word.endswith(end) and len(word) - len(end) > 1), word)
 
 
-def read_spelling(folder: Path) -> Spelling | None:
-    """Of a model folder; None where it has no such file, which `python -m datagen words` writes. Raises UserError for another file."""
+def read_lines(folder: Path) -> list[str] | None:
+    """The list of a model folder; None where it has none. Raises UserError for a file that is none."""
     path = folder / WORDS
     if not path.exists():
         return None
@@ -110,7 +114,14 @@ def read_spelling(folder: Path) -> Spelling | None:
         raise UserError(f"{path} is no gzip of words in UTF-8; write it with `python -m datagen words`, or remove it.") from None
     if len(content) > _MOST_BYTES:
         raise UserError(f"{path} holds more than {_MOST_BYTES:,} letters; a list of words may have so many.")
-    lines = unicodedata.normalize("NFC", content).split()
+    return unicodedata.normalize("NFC", content).split()
+
+
+def read_spelling(folder: Path) -> Spelling | None:
+    """Of a model folder; None where it has no list of words, which `python -m datagen words` writes."""
+    lines = read_lines(folder)
+    if lines is None:
+        return None
     endings = (line[1:] for line in lines if line.startswith(ENDING))
     things = (line[1:] for line in lines if line.startswith(THING))
     words = (line.removeprefix(THING) for line in lines if not line.startswith(ENDING))
@@ -121,11 +132,12 @@ class LastWord:
     """The last word of a story so far: what `native/spelling.c` does, for machines without a C compiler."""
 
     def __init__(self, spelling: Spelling, ids: Sequence[int]):
-        self._spelling, self._own, self._bytes = spelling, spelling.own_words(ids), b""
+        self._spelling, self._bytes = spelling, b""
+        self._own, favoured = spelling.of_opening(tuple(ids))
         self._favoured: list[Favoured] = []
         for token in ids:
             self.add(token)
-        self._favoured = spelling.favoured(ids)
+        self._favoured = favoured
 
     def favour(self, logits: np.ndarray) -> None:
         """Make likelier what the story has yet to say."""

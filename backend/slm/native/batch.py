@@ -87,9 +87,9 @@ class Batch:
         settings = _Sampling(**sampling)
         slot = self._library.batch_begin(self._batch, _pointer(given), len(given), new_tokens, ctypes.byref(settings), reading)
         if self._spelling and slot >= 0 > reading:
-            self._own[slot] = Strings(self._spelling.own_words(ids))
-            favoured = [_Favoured(*each) for each in self._spelling.favoured(ids)]
-            listed = (_Favoured * len(favoured))(*favoured)
+            own, favoured = self._spelling.of_opening(tuple(ids))
+            self._own[slot] = Strings(own)
+            listed = (_Favoured * len(favoured))(*(_Favoured(*each) for each in favoured))
             self._library.batch_words(self._batch, slot, ctypes.byref(_strings(self._own[slot])), listed, len(favoured))
         return slot
 
