@@ -17,6 +17,7 @@ OPENING = "एक छोटी चिड़िया"
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     write_random_model(root / "noise", "qwen3-tied")
+    write_random_model(root / "slow", "qwen3-slow")
     return root
 
 
@@ -57,11 +58,14 @@ def test_a_seed_gives_the_same_completion_streamed_or_whole(client):
     assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
     pieces = list(ask(client, stream=True, stream_options={"include_usage": True}))
     assert len(pieces) > 2  # text, the reason of its end, the usage: so short a one may come at once
-    assert len(list(ask(client, max_tokens=400, stream=True))) > 3
     assert "".join(piece.choices[0].text for piece in pieces if piece.choices) == whole.choices[0].text
     assert pieces[-1].usage == whole.usage
     assert [p.choices[0].finish_reason for p in pieces if p.choices][-1] == whole.choices[0].finish_reason
     assert ask(client, seed=8).choices[0].text != whole.choices[0].text
+
+
+def test_a_story_under_way_is_shown_piece_by_piece(client):
+    assert len(list(ask(client, model="slow", max_tokens=400, stream=True))) > 3
 
 
 def test_several_prompts_and_several_of_each(client):
