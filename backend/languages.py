@@ -32,6 +32,7 @@ class Language:
     feature_example: str = ""
     genders: tuple[str, ...] = ()
     name_suffixes: tuple[str, ...] = ()
+    name_marks: tuple[str, ...] = ()  # what is said after whoever does something, or joined to the name
     noun_endings: str = ""  # a regex: what tokens part from a noun's stem
     refusals: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict, hash=False)

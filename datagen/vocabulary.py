@@ -9,7 +9,7 @@ import click
 
 from backend.files import writing
 from backend.languages import load_language
-from backend.slm.spelling import ENDING, THING, spelled_words
+from backend.slm.spelling import ENDING, MARK, OF, THING, spelled_words
 from datagen.beginnings import read_beginnings
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
@@ -30,18 +30,23 @@ def said_texts(name: str, count: int = TOLD) -> Iterator[str]:
         yield teller.tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)
 
 
-def things(name: str) -> set[str]:
-    """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences.
+def things(name: str) -> dict[str, str]:
+    """Whom and what a story can be about: nouns and characters in every form, with their first, and who is named in first sentences.
 
     What is a verb or an adjective, too, as the English cook, is left out.
     """
-    lists, found = load_words(name), set()
+    lists, found = load_words(name), {}
     aside = {form for row in (*lists.verbs, *lists.adjectives) for form in row.values()}
     for row in (*lists.nouns, *lists.characters):
         # A form may bring a postposition or an article along: only words that begin like the noun are its own.
-        head = spelled_words(row["word"])[-1][:2].lower()
-        found |= {word for form in row.values() for word in spelled_words(form) if len(word) > 2 and word[:2].lower() == head}
-    return found - aside | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+        first = spelled_words(row["word"])[-1]
+        for form in row.values():
+            for word in spelled_words(form):
+                if len(word) > 2 and word[:2].lower() == first[:2].lower():
+                    found.setdefault(word, first)
+    found |= {first: first for first in set(found.values()) if first in found}
+    found = {form: first for form, first in found.items() if form not in aside}
+    return {name: name for beginning in read_beginnings(load_language(name)) for name in beginning.names} | found
 
 
 def vocabulary(name: str) -> list[str]:
@@ -54,17 +59,23 @@ def vocabulary(name: str) -> list[str]:
     return sorted(said | {word[0].upper() + word[1:] for word in said if len(word) > 1})
 
 
+def _line(word: str, thing: str | None) -> str:
+    return word if thing is None else THING + word if thing == word else THING + word + OF + thing
+
+
 @click.command()
 @click.argument("language")
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 def words(language: str, out: Path) -> None:
     """Write the words of LANGUAGE to OUT, a gzip of one a line; as words.txt.gz in a model's folder its stories are of them alone.
 
-    `*` marks whom and what a story can be about, `-` an ending that may be joined to a word of a story's opening.
+    `*` marks whom and what a story can be about, `=` parts another form of it from its word, `-` marks an ending that may be
+    joined to a word of a story's opening, `+` what is said after a name or joined to it.
     """
     found, about = vocabulary(language), things(language)
-    endings = [ENDING + ending for ending in load_language(language).name_suffixes]
-    lines = [*endings, *(THING + word if word in about else word for word in found)]
+    told = load_language(language)
+    endings, marks = [ENDING + ending for ending in told.name_suffixes], [MARK + mark for mark in told.name_marks]
+    lines = [*endings, *marks, *(_line(word, about.get(word)) for word in found)]
     with writing(out, "wb") as file:
         file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     click.echo(f"{out}: {len(found):,} words, {len(about):,} of them for whom or what a story can be about, and {len(endings)} endings.")

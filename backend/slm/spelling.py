@@ -1,8 +1,7 @@
-"""Which words a model may write, those of `words.txt.gz` beside its weights and of the story's opening, and which it should.
+"""Which words a model may write: those of `words.txt.gz` beside its weights and of the story's opening.
 
-A small model puts the pieces of rare words together wrongly, and forgets whom an opening names. Where the file is there, a
-token is drawn only if it leaves the story's last word one of these, or the beginning of one; and what the opening names is
-likelier until it is said, as speech recognisers favour the words of a context (contextual biasing; Zhao et al. 2019).
+A small model puts the pieces of rare words together wrongly. Where the file is there, a token is drawn only if it leaves the
+story's last word one of these, or the beginning of one.
 """
 
 import functools
@@ -11,39 +10,26 @@ import re
 import unicodedata
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from backend.errors import UserError
+from backend.slm.named import Named, Names, Telling
 from backend.slm.text import token_bytes
 from backend.tokenizer import Tokenizer, load_tokenizer
 
 WORDS = "words.txt.gz"
-ENDING, THING = "-", "*"  # marks of lines in it
+ENDING, THING, MARK, OF = "-", "*", "+", "="  # what lines in it begin with, and what parts a thing's form from its word
 _LONGEST = 128  # bytes of a word, as in `native/spelling.h`
-_MOST = 64  # favoured tokens, as there
 _OPENINGS = 64  # whose words are remembered
 _MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
-# Added to the logits of what an opening names, until it is said: of a thing of the list, and of a word that nobody knows,
-# which is mostly a name. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _UNKNOWN_BONUS = 6.0, 2.0
 _HALF_MARKS = {b"\xc2", b"\xc3", b"\xe0", b"\xe0\xa5", b"\xe0\xa7", b"\xe2", b"\xe3", b"\xe3\x80", *(bytes([0xE2, second]) for second in range(0x80, 0xB0))}
 # What is no letter of a word: spaces, digits, punctuation, symbols, danda, Indic digits; as in `native/spelling.c`.
 _ASIDE = r"\x00-@\[-`{-\xbf×÷\u0964-\u096f\u09e6-\u09ef\u2000-\u200b\u200e-\u2bff\u3000-\u303f"
 _WORD = re.compile(rf"[^{_ASIDE}]+")
-
-
-class Favoured(NamedTuple):
-    """A token with which a word of the opening can begin; `bare` ones bring no space along."""
-
-    token: int
-    word: int
-    bare: bool
-    bonus: float
 
 
 def spelled_words(text: str) -> list[str]:
@@ -63,14 +49,14 @@ class Strings:
 class Spelling:
     """The words of a model and, in bytes, what each of its tokens stands for."""
 
-    def __init__(self, words: Iterable[str], things: Iterable[str], endings: Iterable[str], tokenizer: Tokenizer):
-        """`things` are those of the words that a story can be about; `endings` may be joined to a word of the opening."""
+    def __init__(self, words: Iterable[str], things: Mapping[str, str], endings: Iterable[str], marks: Sequence[str], tokenizer: Tokenizer):
+        """`endings` may be joined to a word of the opening; `things` and `marks` as Names has them."""
         self.words = sorted({word.encode() for word in words})
         self.tokens, self.eos_id = token_bytes(tokenizer.backend), tokenizer.eos_id
-        self._tokenizer, self._known, self._things = tokenizer, frozenset(self.words), frozenset(things)
-        self._endings = sorted(endings, key=len, reverse=True)
+        self._known, self._endings = frozenset(self.words), sorted(endings, key=len, reverse=True)
+        self._names = Names(tokenizer, self.tokens, things, marks)
         # Several stories are told of one opening at once.
-        self.of_opening = functools.lru_cache(_OPENINGS)(lambda ids: (self.own_words(ids), self.favoured(ids)))
+        self.of_opening = functools.lru_cache(_OPENINGS)(lambda ids: (self.own_words(ids), self.named(ids)))
 
     def own_words(self, ids: Sequence[int]) -> list[bytes]:
         """What a story that begins with these tokens may use besides, in order: its own unknown words, with other endings too."""
@@ -80,20 +66,9 @@ class Spelling:
                 own |= {stem + end for stem in (word, self._bare(word)) for end in ("", *self._endings)}
         return sorted(encoded for word in own if len(encoded := word.encode()) <= _LONGEST)
 
-    def favoured(self, ids: Sequence[int]) -> list[Favoured]:
-        """The first tokens of whom and what these tokens, an opening, name."""
-        found = {}
-        for number, word in enumerate(dict.fromkeys(self._said(ids))):
-            bare = self._bare(word)
-            is_thing = not self._things.isdisjoint((word, bare, word.lower()))
-            # Where names have capitals, an unknown word without one is a verb or the like.
-            if not is_thing and (word[0].islower() or word.encode() in self._known):
-                continue
-            for text in {word, bare, f" {word}", f" {bare}"}:
-                token = self._tokenizer.encode(text)[0]
-                if self.tokens[token].strip():
-                    found[token, number] = Favoured(token, number, text[0] != " ", _THING_BONUS if is_thing else _UNKNOWN_BONUS)
-        return sorted(found.values())[:_MOST]
+    def named(self, ids: Sequence[int]) -> Named:
+        """Whom and what these tokens, an opening, name."""
+        return self._names.of([(word, self._bare(word)) for word in self._said(ids)], self._known)
 
     def _said(self, ids: Sequence[int]) -> list[str]:
         return spelled_words(b"".join(self.tokens[token] for token in ids).decode(errors="ignore"))
@@ -122,10 +97,11 @@ def read_spelling(folder: Path) -> Spelling | None:
     lines = read_lines(folder)
     if lines is None:
         return None
-    endings = (line[1:] for line in lines if line.startswith(ENDING))
-    things = (line[1:] for line in lines if line.startswith(THING))
-    words = (line.removeprefix(THING) for line in lines if not line.startswith(ENDING))
-    return Spelling(words, things, endings, load_tokenizer(folder))
+    endings = [line[1:] for line in lines if line.startswith(ENDING)]
+    marks = [line[1:] for line in lines if line.startswith(MARK)]
+    things = [line[1:].partition(OF) for line in lines if line.startswith(THING)]
+    words = [line.removeprefix(THING).partition(OF)[0] for line in lines if line[0] not in ENDING + MARK]
+    return Spelling(words, {form: word or form for form, _, word in things}, endings, marks, load_tokenizer(folder))
 
 
 class LastWord:
@@ -133,16 +109,15 @@ class LastWord:
 
     def __init__(self, spelling: Spelling, ids: Sequence[int]):
         self._spelling, self._bytes = spelling, b""
-        self._own, favoured = spelling.of_opening(tuple(ids))
-        self._favoured: list[Favoured] = []
+        self._own, named = spelling.of_opening(tuple(ids))
+        self._telling = Telling(named)
         for token in ids:
             self.add(token)
-        self._favoured = favoured
+        self._telling.begin(self._bytes)
 
     def favour(self, logits: np.ndarray) -> None:
-        """Make likelier what the story has yet to say."""
-        for each in self._at_hand():
-            logits[each.token] += each.bonus
+        """Make likelier and less likely what the opening names."""
+        self._telling.favour(logits, self._bytes)
 
     def takes(self, token: int) -> bool:
         """Whether a token may come next."""
@@ -152,20 +127,16 @@ class LastWord:
             return self._is_known(self._bytes, whole=True)
         if not self._spelling.tokens[token]:  # it would end no word and go on for ever
             return False
-        *before, last, half = _parted(self._bytes + self._spelling.tokens[token])
-        if not all(self._is_known(word, whole=True) for word in before):
+        before, last, half = _parted(self._bytes + self._spelling.tokens[token])
+        if not all(self._is_known(word.encode(), whole=True) for word, _ in before):
             return False
         return self._is_known(last + half, whole=False) or (half in _HALF_MARKS and self._is_known(last, whole=True))
 
     def add(self, token: int) -> None:
         """A token has come."""
-        said = {each.word for each in self._at_hand() if each.token == token}
-        self._favoured = [each for each in self._favoured if each.word not in said]
-        *_, last, half = _parted(self._bytes + self._spelling.tokens[token])
+        before, last, half = _parted(self._bytes + self._spelling.tokens[token])
+        self._telling.add(token, self._bytes, before)
         self._bytes = last + half
-
-    def _at_hand(self) -> Iterator[Favoured]:
-        return (each for each in self._favoured if not (each.bare and self._bytes))
 
     def _is_known(self, word: bytes, whole: bool) -> bool:
         return not word or any(_holds(words, word, whole) for words in (self._spelling.words, self._own))
@@ -176,13 +147,14 @@ def _holds(words: list[bytes], word: bytes, whole: bool) -> bool:
     return place < len(words) and (words[place] == word if whole else words[place].startswith(word))
 
 
-def _parted(content: bytes) -> list[bytes]:
-    """The words, the last of which may be empty, and the bytes of a character whose end is still to come."""
+def _parted(content: bytes) -> tuple[list[tuple[str, str]], bytes, bytes]:
+    """The words that have ended, each with what ends it, the last one, and the bytes of a character whose end is to come."""
     cut = next((back for back in range(1, min(4, len(content) + 1)) if _size(content[-back]) > back), 0)
     whole, half = content[: len(content) - cut], content[len(content) - cut :]
     # A byte that is no UTF-8 parts words, too, and stands for one that nobody knows.
     text = whole.decode(errors="replace").replace("\ufffd", " \ufffd ")
-    return [*(word.encode() for word in re.split(f"[{_ASIDE}]", text)), half]
+    *ended, last = re.split(f"([{_ASIDE}])", text)
+    return list(zip(ended[::2], ended[1::2], strict=True)), last.encode(), half
 
 
 def _size(first: int) -> int:

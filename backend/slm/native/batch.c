@@ -79,11 +79,10 @@ static int make_room(Slot *s, int32_t count, int32_t alternatives) {
 /* Let stories be of these words alone. What the strings point to must outlive the batch. */
 void batch_spell(Batch *b, const Spelling *spelling) { b->spelling = *spelling; }
 
-/* Let the story that begins in a slot use `own` words besides, which must stay until it has ended, and say those that are
- * favoured. */
-void batch_words(Batch *b, int32_t slot, const Strings *own, const Favoured *favoured, int32_t count) {
+/* Let the story that begins in a slot use `own` words besides, and keep to what is named; both must stay until it has ended. */
+void batch_words(Batch *b, int32_t slot, const Strings *own, const Named *named) {
     Slot *s = b->slots + slot;
-    word_begin(&s->word, &b->spelling, own, favoured, count, s->ids, s->given);
+    word_begin(&s->word, &b->spelling, own, named, s->ids, s->given);
 }
 
 /* The slot in which a story begins, or -1 when there is no room. With `reading` alternatives or none the opening is read

@@ -9,6 +9,7 @@ import numpy as np
 
 from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
 from backend.slm.native.compiler import library
+from backend.slm.named import AGAIN, Named
 from backend.slm.packing import read_arrays
 from backend.slm.spelling import Spelling, Strings
 
@@ -53,11 +54,25 @@ class _Strings(Structure):
 
 
 class _Favoured(Structure):
-    _fields_ = [("token", c_int32), ("word", c_int32), ("bare", c_int32), ("bonus", c_float)]
+    _fields_ = [("token", c_int32), ("stem", c_int32), ("place", c_int32), ("bonus", c_float)]
+
+
+class _Named(Structure):
+    _fields_ = [("stems", _Strings), ("words", c_void_p), ("favoured", POINTER(_Favoured)), ("count", c_int32), ("again", c_float)]
 
 
 class _Spelling(Structure):
     _fields_ = [("tokens", _Strings), ("words", _Strings), ("eos", c_int32)]
+
+
+class OfOpening:
+    """An opening's own words and whom and what it names, as C reads them; it must outlive that reading."""
+
+    def __init__(self, own: Sequence[bytes], named: Named):
+        self._own, self._stems, self._words = Strings(own), Strings(named.stems), np.array(named.words, np.int32)
+        self._favoured = (_Favoured * len(named.favoured))(*(_Favoured(*each) for each in named.favoured))
+        named_there = _Named(_strings(self._stems), self._words.ctypes.data, self._favoured, len(named.favoured), AGAIN)
+        self.given = ctypes.byref(_strings(self._own)), ctypes.byref(named_there)
 
 
 class Batch:
@@ -87,10 +102,9 @@ class Batch:
         settings = _Sampling(**sampling)
         slot = self._library.batch_begin(self._batch, _pointer(given), len(given), new_tokens, ctypes.byref(settings), reading)
         if self._spelling and slot >= 0 > reading:
-            own, favoured = self._spelling.of_opening(tuple(ids))
-            self._own[slot] = Strings(own)
-            listed = (_Favoured * len(favoured))(*(_Favoured(*each) for each in favoured))
-            self._library.batch_words(self._batch, slot, ctypes.byref(_strings(self._own[slot])), listed, len(favoured))
+            own, named = self._spelling.of_opening(tuple(ids))
+            self._own[slot] = OfOpening(own, named)
+            self._library.batch_words(self._batch, slot, *self._own[slot].given)
         return slot
 
     def end(self, slot: int) -> None:

@@ -69,21 +69,47 @@ static int may_be_mark(const uint8_t *bytes, int32_t length) {
     return 0;
 }
 
+/* The words among those that are named, by a bit each, that these bytes are a form of. */
+static uint64_t named_by(const Named *named, const uint8_t *bytes, int32_t length) {
+    uint64_t found = 0;
+    for (int32_t i = 0; i < named->stems.count; i++) {
+        const int32_t start = named->stems.starts[i], size = named->stems.starts[i + 1] - start;
+        if (size <= length && !memcmp(named->stems.bytes + start, bytes, size))
+            found |= (uint64_t)1 << named->words[i];
+    }
+    return found;
+}
+
+/* As `_SENTENCE_ENDS` in named.py has them. */
+static int ends_sentence(const uint8_t *bytes, int32_t size) {
+    return size == 1 ? *bytes == '.' || *bytes == '!' || *bytes == '?' || *bytes == '\n' : size == 3 && !memcmp(bytes, "\xe0\xa5\xa4", 3) /* danda */;
+}
+
 typedef struct {
-    int32_t begin; /* of the last word */
-    int32_t end;   /* of its last whole character */
-    int known;     /* whether all words that end before it are known */
+    int32_t begin;              /* of the last word */
+    int32_t end;                /* of its last whole character */
+    int known;                  /* whether all words that end before it are known */
+    uint64_t said, in_sentence; /* what is named in them, and in the last sentence of them */
+    int ended;                  /* whether a sentence ends in them */
 } Reading;
 
 static Reading read_words(const Word *word, const uint8_t *bytes, int32_t length) {
-    Reading reading = {0, 0, 1};
+    Reading reading = {.known = 1};
     while (reading.end < length) {
         const uint8_t *here = bytes + reading.end;
         const int32_t size = character_size(here, length - reading.end);
         if (size > length - reading.end)
             break;
         if (!size || !is_letter(here, size)) {
-            reading.known = reading.known && size && is_known(word, bytes + reading.begin, reading.end - reading.begin, 1);
+            const uint8_t *last = bytes + reading.begin;
+            reading.known = reading.known && size && is_known(word, last, reading.end - reading.begin, 1);
+            const uint64_t named = named_by(&word->named, last, reading.end - reading.begin);
+            reading.said |= named;
+            reading.in_sentence |= named;
+            if (size && ends_sentence(here, size)) {
+                reading.ended = 1;
+                reading.in_sentence = 0;
+            }
             reading.begin = reading.end + (size ? size : 1);
         }
         reading.end += size ? size : 1;
@@ -121,48 +147,63 @@ int word_takes(const Word *word, int32_t token) {
            is_known(word, last, reading.end - reading.begin, 1);
 }
 
-static int is_at_hand(const Word *word, const Favoured *favoured) { return !favoured->bare || !word->length; }
-
-/* Make likelier what the story has yet to say. */
-void word_favour(const Word *word, float *logits) {
-    for (int32_t i = 0; i < word->favoured_count; i++)
-        if (is_at_hand(word, word->favoured + i))
-            logits[word->favoured[i].token] += word->favoured[i].bonus;
+static int is_at_hand(const Word *word, const Favoured *favoured) {
+    const uint8_t *stem = word->named.stems.bytes + word->named.stems.starts[favoured->stem];
+    return favoured->place < 0 || (favoured->place == word->length && !memcmp(stem, word->bytes, favoured->place));
 }
 
-static void strike_out(Word *word, int32_t token) {
-    int32_t said = -1, kept = 0;
-    for (int32_t i = 0; i < word->favoured_count; i++)
-        if (word->favoured[i].token == token && is_at_hand(word, word->favoured + i))
-            said = word->favoured[i].word;
-    for (int32_t i = 0; i < word->favoured_count; i++)
-        if (word->favoured[i].word != said)
-            word->favoured[kept++] = word->favoured[i];
-    word->favoured_count = kept;
+/* Make likelier what the story has yet to say and what a word of the opening, once begun, goes on with, and less likely
+ * what its sentence has said. */
+void word_favour(const Word *word, float *logits) {
+    const Named *named = &word->named;
+    const uint64_t now = named_by(named, word->bytes, word->length);
+    for (int32_t i = 0; i < named->count; i++) {
+        const Favoured *favoured = named->favoured + i;
+        const uint64_t bit = (uint64_t)1 << named->words[favoured->stem];
+        if (!is_at_hand(word, favoured))
+            continue;
+        if (favoured->place > 0 || !((word->said | now) & bit))
+            logits[favoured->token] += favoured->bonus;
+        else if ((word->in_sentence | now) & bit)
+            logits[favoured->token] += named->again;
+    }
+}
+
+/* What is begun for the second time counts as said, or a token that begins another word, too, would be favoured for ever. */
+static void begin_words(Word *word, int32_t token) {
+    for (int32_t i = 0; i < word->named.count; i++) {
+        const Favoured *favoured = word->named.favoured + i;
+        if (favoured->token != token || favoured->place > 0 || !is_at_hand(word, favoured))
+            continue;
+        const uint64_t bit = (uint64_t)1 << word->named.words[favoured->stem];
+        word->said |= word->begun & bit;
+        word->begun |= bit;
+    }
 }
 
 /* A token has come. */
 void word_add(Word *word, int32_t token) {
-    strike_out(word, token);
+    begin_words(word, token);
     uint8_t bytes[2 * WORD_BYTES];
     const int32_t length = joined(word, token, bytes);
     const Reading reading = read_words(word, bytes, length);
     if (word->length < 0 && !reading.begin)
         return;
+    word->in_sentence = reading.in_sentence | (reading.ended ? 0 : word->in_sentence);
+    if (reading.begin && !word->is_opening_s)
+        word->said |= reading.said;
+    if (reading.begin)
+        word->is_opening_s = 0;
     word->length = length - reading.begin <= WORD_BYTES ? length - reading.begin : -1;
     if (word->length > 0)
         memcpy(word->bytes, bytes + reading.begin, word->length);
 }
 
 /* A story begins with these tokens. */
-void word_begin(
-    Word *word, const Spelling *spelling, const Strings *own, const Favoured *favoured, int32_t favoured_count, const int32_t *ids, int32_t count
-) {
-    word->spelling = spelling;
-    word->own = *own;
-    word->length = word->favoured_count = 0;
+void word_begin(Word *word, const Spelling *spelling, const Strings *own, const Named *named, const int32_t *ids, int32_t count) {
+    *word = (Word){.spelling = spelling, .own = *own, .named = *named};
     for (int32_t i = 0; i < count; i++)
         word_add(word, ids[i]);
-    word->favoured_count = favoured_count < FAVOURED ? favoured_count : FAVOURED;
-    memcpy(word->favoured, favoured, word->favoured_count * sizeof *favoured);
+    word->said = word->begun = 0;
+    word->is_opening_s = word->length > 0;
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { WORD_BYTES = 128, FAVOURED = 64 }; /* of the longest word; what is longer is let be */
+enum { WORD_BYTES = 128 }; /* of the longest word; what is longer is let be */
 
 /* Bytes one after another; the i-th are those from starts[i] to starts[i + 1]. */
 typedef struct {
@@ -19,12 +19,21 @@ typedef struct {
     int32_t eos;
 } Spelling;
 
-/* The first token of a word that a story should say. */
+/* A token that begins, or goes on with, one of the words that an opening names. */
 typedef struct {
-    int32_t token, word; /* the number of the word, of which several tokens may be the first */
-    int32_t bare;        /* only where no word is under way: it brings no space along */
-    float bonus;         /* added to its logit until the word is said */
+    int32_t token, stem; /* the number of the stem */
+    int32_t place;       /* the bytes of the stem that must stand already; -1 for a token that brings its own space along */
+    float bonus;         /* added to its logit */
 } Favoured;
+
+/* Whom and what an opening names. */
+typedef struct {
+    Strings stems;         /* how those words begin, in each of their forms */
+    const int32_t *words;  /* the word, below 64, that each stem is of */
+    const Favoured *favoured;
+    int32_t count;         /* of what is favoured */
+    float again;           /* in place of its bonus where the sentence has said the word already */
+} Named;
 
 /* The last word of a story so far. */
 typedef struct {
@@ -32,13 +41,12 @@ typedef struct {
     int32_t length; /* in bytes; -1 when it is too long to be one */
     uint8_t bytes[WORD_BYTES];
     Strings own; /* words that this story may use besides, in their order */
-    Favoured favoured[FAVOURED];
-    int32_t favoured_count;
+    Named named;
+    uint64_t begun, said, in_sentence; /* of what is named, by a bit each; `in_sentence` that which the last one has said */
+    int is_opening_s; /* whether the last word has begun in the opening */
 } Word;
 
-void word_begin(
-    Word *word, const Spelling *spelling, const Strings *own, const Favoured *favoured, int32_t favoured_count, const int32_t *ids, int32_t count
-);
+void word_begin(Word *word, const Spelling *spelling, const Strings *own, const Named *named, const int32_t *ids, int32_t count);
 void word_favour(const Word *word, float *logits);
 int word_takes(const Word *word, int32_t token);
 void word_add(Word *word, int32_t token);

@@ -16,13 +16,14 @@ import pytest
 from backend.errors import UserError
 from backend.slm.catalog import BUNDLED
 from backend.slm.engine import load_engine
-from backend.slm.native.batch import _Favoured, _Spelling, _strings
+from backend.slm.native.batch import OfOpening, _Spelling, _strings
 from backend.slm.native.compiler import library
 from backend.slm.sampling import Sampling
 from backend.slm.spelling import WORDS, LastWord, Spelling, Strings, spelled_words
 from backend.tokenizer import load_tokenizer
 
 LINES = ["-ने", "-ला", "-s", "*मोर", "*पतंग", "*kite", "पतंगाला", "नदी", "के", "पास", "था", "एक", "दिन", "the", "was", "there", "once", "A", "a", "I"]
+HINDI = load_tokenizer(BUNDLED / "hindi")
 TELL = """
 import json, sys
 from backend.slm.engine import load_engine
@@ -48,7 +49,8 @@ def worded(folders, tmp_path_factory):
 def spelling():
     """Over the tokens of a real model."""
     words = [line.removeprefix("*") for line in LINES if line[0] != "-"]
-    return Spelling(words, ["मोर", "पतंग", "kite"], ["ने", "ला", "s"], load_tokenizer(BUNDLED / "hindi"))
+    things = {"मोर": "मोर", "पतंग": "पतंग", "पतंगाला": "पतंग", "kite": "kite"}
+    return Spelling(words, things, ["ने", "ला", "s"], ["ने"], HINDI)
 
 
 def known(text: str) -> bool:
@@ -96,11 +98,10 @@ def test_both_take_the_same_tokens_and_favour_the_same(spelling):
     dice = Random(0)
     texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी"]
     for text in texts * 3:
-        ids = spelling._tokenizer.encode_opening(text)
+        ids = HINDI.encode_opening(text)
         plain, native = LastWord(spelling, ids), ctypes.create_string_buffer(8192)
-        own, favoured, given = Strings(spelling.own_words(ids)), spelling.favoured(ids), np.array(ids, np.int32)
-        several = (_Favoured * len(favoured))(*(_Favoured(*each) for each in favoured))
-        library().word_begin(native, ctypes.byref(listed), ctypes.byref(_strings(own)), several, len(favoured), given.ctypes.data_as(ctypes.c_void_p), len(ids))
+        opening, given = OfOpening(*spelling.of_opening(tuple(ids))), np.array(ids, np.int32)
+        library().word_begin(native, ctypes.byref(listed), *opening.given, given.ctypes.data_as(ctypes.c_void_p), len(ids))
         for _ in range(12):
             taken = [token for token in range(len(spelling.tokens)) if plain.takes(token)]
             assert taken == [token for token in range(len(spelling.tokens)) if library().word_takes(native, token)], text
@@ -115,24 +116,56 @@ def test_both_take_the_same_tokens_and_favour_the_same(spelling):
 
 
 def test_what_an_opening_names_is_favoured_until_it_is_said(spelling):
-    tokenizer = spelling._tokenizer
-    story = LastWord(spelling, tokenizer.encode_opening("एक दिन झुम्बा ने पतंग देखी।"))
-    kite, stranger = tokenizer.encode(" पतंग")[0], tokenizer.encode(" झुम्बा")[0]
+    story = LastWord(spelling, HINDI.encode_opening("एक दिन झुम्बा ने पतंग देखी।"))
+    kite, stranger = HINDI.encode(" पतंग")[0], HINDI.encode(" झुम्बा")[0]
 
     def bonus(token: int) -> float:
         logits = np.zeros(len(spelling.tokens), np.float32)
         story.favour(logits)
         return float(logits[token])
 
-    assert bonus(kite) > bonus(stranger) > 0 == bonus(tokenizer.encode(" दिन")[0])
-    story.add(kite)
+    assert bonus(kite) > bonus(stranger) > 0 == bonus(HINDI.encode(" दिन")[0])
+    for token in HINDI.encode(" पतंग पास था।"):
+        story.add(token)
     assert bonus(kite) == 0 < bonus(stranger)
 
 
+def test_what_a_sentence_has_said_is_less_likely_in_it(spelling):
+    story = LastWord(spelling, HINDI.encode_opening("एक दिन मोर के पास पतंग था।"))
+    kite = HINDI.encode(" पतंग")[0]
+
+    def bonus_after(text: str) -> float:
+        for token in HINDI.encode(text):
+            story.add(token)
+        logits = np.zeros(len(spelling.tokens), np.float32)
+        story.favour(logits)
+        return float(logits[kite])
+
+    assert bonus_after(" पतंगाला के") < 0 == bonus_after(" पास था।")
+
+
+def test_a_name_once_begun_goes_on_as_in_the_opening(spelling):
+    story = LastWord(spelling, HINDI.encode_opening("झुम्बाने पतंग देखी।"))
+    first, second, *_ = HINDI.encode(" झुम्बा")
+    for token in (*HINDI.encode(" झुम्बाने"), *HINDI.encode(" एक"), first):
+        story.add(token)
+    logits = np.zeros(len(spelling.tokens), np.float32)
+    story.favour(logits)
+    assert logits[second] > 0
+
+
+def test_an_unknown_word_is_a_name_where_a_mark_says_so(spelling):
+    def named(text: str) -> set[bytes]:
+        return set(spelling.named(HINDI.encode_opening(text)).stems)
+
+    assert "झुम्बा".encode() in named("एक दिन झुम्बा ने पतंग देखी।") & named("एक दिन झुम्बाने पतंग देखी।") & named("झुम्बा था।")
+    assert "झुम्बा".encode() not in named("एक दिन झुम्बा पतंग था।")
+
+
 def test_in_a_script_with_capitals_an_unknown_word_without_one_is_not_favoured():
-    spelling = Spelling(["the", "flew", "away"], [], [], load_tokenizer(BUNDLED / "english"))
-    favoured = spelling.favoured(spelling._tokenizer.encode_opening("Zorbina glimmed, and the bird flew away."))
-    assert {each.word for each in favoured} == {0}
+    tokenizer = load_tokenizer(BUNDLED / "english")
+    spelling = Spelling(["the", "flew", "away"], {}, [], [], tokenizer)
+    assert set(spelling.named(tokenizer.encode_opening("Zorbina glimmed, and the bird flew away.")).stems) == {b"Zorbina"}
 
 
 def test_every_bundled_model_of_one_language_has_its_words():

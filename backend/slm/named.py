@@ -1,0 +1,129 @@
+"""Whom and what an opening names: how a story keeps to them.
+
+The tokens that begin such a word are likelier until the story has said it, as speech recognisers favour the words of a context
+(contextual biasing; Zhao et al. 2019), and less likely where its sentence has said it, or somebody would speak to herself. A
+word so begun is likelier to go on as in the opening.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from backend.tokenizer import Tokenizer
+
+# Added to logits: of a thing of the list, of a word that nobody knows, which is mostly a name, of what either goes on with,
+# and of what the sentence has said. Higher ones bring in more of the openings' adjectives as if they were somebody.
+_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN = 6.0, 2.0, 2.0, -2.0
+_MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
+_SENTENCE_ENDS = ".!?\n।"
+
+
+class Favoured(NamedTuple):
+    """A token that begins a named word, or goes on with it."""
+
+    token: int
+    stem: int  # its place among the stems
+    place: int  # the bytes of the stem that must stand already; -1 for a token that brings its own space along
+    bonus: float
+
+
+class Named(NamedTuple):
+    """What an opening names."""
+
+    stems: tuple[bytes, ...]  # how the words begin, in each of their forms
+    words: tuple[int, ...]  # the word that each stem is of
+    favoured: tuple[Favoured, ...]
+
+    def said_by(self, text: bytes) -> set[int]:
+        """The words that a word is a form of."""
+        return {word for stem, word in zip(self.stems, self.words, strict=True) if text.startswith(stem)}
+
+
+class Names:
+    """Finds them in openings."""
+
+    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, str], marks: Sequence[str]):
+        """`things` are all forms of those words that a story can be about, and which word each is of; `marks` what stands
+
+        after a name or is joined to it. Languages without them leave any unknown word to be one.
+        """
+        self._tokenizer, self._tokens, self._things, self._marks = tokenizer, tokens, things, frozenset(marks)
+
+    def of(self, said: Sequence[tuple[str, str]], known: frozenset[bytes]) -> Named:
+        """Those among the words of an opening, each with its bare form."""
+        stems, words, favoured, done = [], [], [], set()
+        for place, (word, bare) in enumerate(said):
+            thing = next((self._things[form] for form in (word, bare, word.lower()) if form in self._things), None)
+            if not thing and not self._is_name(place, said, known):
+                continue
+            main = thing or (word if word[0].isupper() else bare)
+            if main in done or len(done) == _MOST_WORDS:
+                continue
+            favoured += self._favoured(main, len(stems), _THING_BONUS if thing else _UNKNOWN_BONUS)
+            forms = list(dict.fromkeys([main, main[0].upper() + main[1:], bare]))
+            stems += forms
+            words += [len(done)] * len(forms)
+            done.add(main)
+        return Named(tuple(stem.encode() for stem in stems), tuple(words), tuple(dict.fromkeys(favoured)))
+
+    def _is_name(self, place: int, said: Sequence[tuple[str, str]], known: frozenset[bytes]) -> bool:
+        word, bare = said[place]
+        # Where names have capitals, an unknown word without one is a verb or the like.
+        if word[0].islower() or not known.isdisjoint((word.encode(), bare.encode())):
+            return False
+        following = said[place + 1][0] if place + 1 < len(said) else ""
+        return not self._marks or not place or following in self._marks or word.removeprefix(bare) in self._marks
+
+    def _favoured(self, word: str, stem: int, bonus: float) -> list[Favoured]:
+        found = []
+        for text in (f" {word}", word):
+            at = b""
+            for token in self._tokenizer.encode(text):
+                piece = self._tokens[token]
+                if at:
+                    found.append(Favoured(token, stem, len(at), _REST_BONUS))
+                elif piece.strip():
+                    found.append(Favoured(token, stem, -1 if piece[:1] == b" " else 0, bonus))
+                at += piece.strip()
+        return found
+
+
+class Telling:
+    """Which of them a story has said: what `native/spelling.c` does, for machines without a C compiler."""
+
+    def __init__(self, named: Named):
+        self._named = named
+        self._begun, self._said, self._in_sentence = set(), set(), set()
+        self._from_opening = False
+
+    def begin(self, last: bytes) -> None:
+        """The opening is over, perhaps within a word."""
+        self._begun, self._said, self._from_opening = set(), set(), bool(last)
+
+    def add(self, token: int, last: bytes, ended: Sequence[tuple[str, str]]) -> None:
+        """A token has come behind the `last` word, with which words have ended, each with the character after it."""
+        begun = {self._named.words[each.stem] for each in self._at_hand(last) if each.token == token and each.place <= 0}
+        # Or a token that begins another word, too, would be favoured for ever.
+        self._said |= self._begun & begun
+        self._begun |= begun
+        for word, after in ended:
+            said = self._named.said_by(word.encode())
+            self._in_sentence = set() if after in _SENTENCE_ENDS else self._in_sentence | said
+            if not self._from_opening:
+                self._said |= said
+        if ended:
+            self._from_opening = False
+
+    def favour(self, logits: np.ndarray, last: bytes) -> None:
+        """Change the logits of what comes after the `last` word, as far as that has come."""
+        now = self._named.said_by(last)
+        for each in self._at_hand(last):
+            word = self._named.words[each.stem]
+            if each.place > 0 or word not in self._said | now:
+                logits[each.token] += each.bonus
+            elif word in self._in_sentence | now:
+                logits[each.token] += AGAIN
+
+    def _at_hand(self, last: bytes) -> Iterator[Favoured]:
+        return (each for each in self._named.favoured if each.place < 0 or self._named.stems[each.stem][: each.place] == last)
