@@ -34,7 +34,7 @@ class Told(NamedTuple):
 def best_place(opening: str, told: Sequence[Told], language: Language) -> int:
     """The place of the best of some completions; of equal ones the first."""
     # Where a model loses the thread, no word is likely any more.
-    merits = [merit(opening, one.text, one.finished, language) + one.mean_log_probability for one in told]
+    merits = [merit(opening, one.text, one.finished, language) + 2 * one.mean_log_probability for one in told]
     return merits.index(max(merits))
 
 
@@ -54,7 +54,7 @@ def merit(opening: str, completion: str, finished: bool, language: Language) -> 
     """Higher for a story that ends, repeats no sentence, names again whom its opening names, and whose words are known."""
     check = quick_check(opening, completion, language, finished)
     faults = (not check.passed["complete"]) + (check.repeated_sentences > 0) + (check.entities_carried == 0)
-    return (check.entities_carried or 0) / 2 - faults - 3 * strange_words(opening, completion, language) - 2 * echoes(completion, language)
+    return (check.entities_carried or 0) / 2 - faults - 3 * strange_words(opening, completion, language) - 3 * echoes(completion, language)
 
 
 def strange_words(opening: str, completion: str, language: Language) -> float:

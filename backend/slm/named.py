@@ -14,9 +14,10 @@ from backend.tokenizer import Tokenizer
 
 # Added to logits: of a thing of the list, of a word that nobody knows, which is mostly a name, of what either goes on with,
 # and of what the sentence has said. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN = 6.0, 2.0, 2.0, -2.0
+_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN = 5.0, 3.0, 6.0, -4.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
+_OPENS = " \n(-–—‘“"  # what a word may stand right behind
 
 
 class Favoured(NamedTuple):
@@ -95,7 +96,7 @@ class Telling:
     def __init__(self, named: Named):
         self._named = named
         self._begun, self._said, self._in_sentence = set(), set(), set()
-        self._from_opening = False
+        self._from_opening = self._opens = False
 
     def begin(self, last: bytes) -> None:
         """The opening is over, perhaps within a word."""
@@ -113,7 +114,7 @@ class Telling:
             if not self._from_opening:
                 self._said |= said
         if ended:
-            self._from_opening = False
+            self._from_opening, self._opens = False, ended[-1][1] in _OPENS
 
     def favour(self, logits: np.ndarray, last: bytes) -> None:
         """Change the logits of what comes after the `last` word, as far as that has come."""
@@ -126,4 +127,7 @@ class Telling:
                 logits[each.token] += AGAIN
 
     def _at_hand(self, last: bytes) -> Iterator[Favoured]:
-        return (each for each in self._named.favoured if each.place < 0 or self._named.stems[each.stem][: each.place] == last)
+        for each in self._named.favoured:
+            fits = each.place < 0 or self._named.stems[each.stem][: each.place] == last
+            if fits and (last or self._opens == (each.place == 0)):
+                yield each

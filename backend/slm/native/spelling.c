@@ -85,12 +85,22 @@ static int ends_sentence(const uint8_t *bytes, int32_t size) {
     return size == 1 ? *bytes == '.' || *bytes == '!' || *bytes == '?' || *bytes == '\n' : size == 3 && !memcmp(bytes, "\xe0\xa5\xa4", 3) /* danda */;
 }
 
+/* Whether a word may stand right behind a character, as `_OPENS` in named.py has them. */
+static int opens_word(const uint8_t *bytes, int32_t size) {
+    static const char *several[] = {"\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\x98", "\xe2\x80\x9c"}; /* dashes and opening quotes */
+    for (int32_t i = 0; size == 3 && i < 4; i++)
+        if (!memcmp(bytes, several[i], 3))
+            return 1;
+    return size == 1 && (*bytes == ' ' || *bytes == '\n' || *bytes == '(' || *bytes == '-');
+}
+
 typedef struct {
     int32_t begin;              /* of the last word */
     int32_t end;                /* of its last whole character */
     int known;                  /* whether all words that end before it are known */
     uint64_t said, in_sentence; /* what is named in them, and in the last sentence of them */
     int ended;                  /* whether a sentence ends in them */
+    int opens;                  /* whether a word may stand right behind the character before the last */
 } Reading;
 
 static Reading read_words(const Word *word, const uint8_t *bytes, int32_t length) {
@@ -106,6 +116,7 @@ static Reading read_words(const Word *word, const uint8_t *bytes, int32_t length
             const uint64_t named = named_by(&word->named, last, reading.end - reading.begin);
             reading.said |= named;
             reading.in_sentence |= named;
+            reading.opens = size && opens_word(here, size);
             if (size && ends_sentence(here, size)) {
                 reading.ended = 1;
                 reading.in_sentence = 0;
@@ -149,7 +160,9 @@ int word_takes(const Word *word, int32_t token) {
 
 static int is_at_hand(const Word *word, const Favoured *favoured) {
     const uint8_t *stem = word->named.stems.bytes + word->named.stems.starts[favoured->stem];
-    return favoured->place < 0 || (favoured->place == word->length && !memcmp(stem, word->bytes, favoured->place));
+    if (favoured->place < 0)
+        return word->length || !word->opens;
+    return favoured->place == word->length && (word->length || word->opens) && !memcmp(stem, word->bytes, favoured->place);
 }
 
 /* Make likelier what the story has yet to say and what a word of the opening, once begun, goes on with, and less likely
@@ -192,8 +205,10 @@ void word_add(Word *word, int32_t token) {
     word->in_sentence = reading.in_sentence | (reading.ended ? 0 : word->in_sentence);
     if (reading.begin && !word->is_opening_s)
         word->said |= reading.said;
-    if (reading.begin)
+    if (reading.begin) {
         word->is_opening_s = 0;
+        word->opens = reading.opens;
+    }
     word->length = length - reading.begin <= WORD_BYTES ? length - reading.begin : -1;
     if (word->length > 0)
         memcpy(word->bytes, bytes + reading.begin, word->length);

@@ -43,6 +43,7 @@ typedef struct {
     Strings own; /* words that this story may use besides, in their order */
     Named named;
     uint64_t begun, said, in_sentence; /* of what is named, by a bit each; `in_sentence` that which the last one has said */
+    int opens;        /* whether it may stand right behind the character before it */
     int is_opening_s; /* whether the last word has begun in the opening */
 } Word;
 

@@ -96,7 +96,7 @@ def test_both_take_the_same_tokens_and_favour_the_same(spelling):
     tokens, words = Strings(spelling.tokens), Strings(spelling.words)
     listed = _Spelling(_strings(tokens), _strings(words), spelling.eos_id)
     dice = Random(0)
-    texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी"]
+    texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी", "Zorbने “पतंग", "मोर था, मोर (मोर।मोर"]
     for text in texts * 3:
         ids = HINDI.encode_opening(text)
         plain, native = LastWord(spelling, ids), ctypes.create_string_buffer(8192)
@@ -152,6 +152,17 @@ def test_a_name_once_begun_goes_on_as_in_the_opening(spelling):
     logits = np.zeros(len(spelling.tokens), np.float32)
     story.favour(logits)
     assert logits[second] > 0
+
+
+@pytest.mark.parametrize(("before", "spaced"), [(" था।", True), (" था, “", False), (" था। ", False)])
+def test_a_space_stands_before_what_is_favoured_and_none_behind_an_opening_quote(spelling, before, spaced):
+    story = LastWord(spelling, HINDI.encode_opening("एक दिन मोर के पास पतंग था।"))
+    for token in HINDI.encode(before):
+        story.add(token)
+    logits = np.zeros(len(spelling.tokens), np.float32)
+    story.favour(logits)
+    begun = {spelling.tokens[token].decode(errors="ignore") for token in np.flatnonzero(logits > 0)}
+    assert begun and all(text.startswith(" ") == spaced for text in begun)
 
 
 def test_an_unknown_word_is_a_name_where_a_mark_says_so(spelling):
