@@ -12,9 +12,10 @@ import numpy as np
 
 from backend.tokenizer import Tokenizer
 
-# Added to logits: of a thing of the list, of a word that nobody knows, which is mostly a name, of what either goes on with,
-# and of what the sentence has said. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN = 5.0, 3.0, 6.0, -4.0
+# Added to logits: of a thing of the list (where things have small letters it is mostly an article that should come first), of
+# a word that nobody knows and that may be a name, of what either goes on with, of what the sentence has said, and of the mark
+# that an opening lacks. Higher ones bring in more of the openings' adjectives as if they were somebody.
+_THING_BONUS, _SMALL_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 5.0, 3.0, 6.0, -4.0, 2.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
@@ -35,46 +36,57 @@ class Named(NamedTuple):
     stems: tuple[bytes, ...]  # how the words begin, in each of their forms
     words: tuple[int, ...]  # the word that each stem is of
     favoured: tuple[Favoured, ...]
+    stops: tuple[int, ...]  # the tokens of full stops
 
     def said_by(self, text: bytes) -> set[int]:
         """The words that a word is a form of."""
         return {word for stem, word in zip(self.stems, self.words, strict=True) if text.startswith(stem)}
 
 
+class Said(NamedTuple):
+    """A word of an opening, without its ending, and whether it is the first of a clause."""
+
+    word: str
+    bare: str
+    begins_clause: bool
+
+
 class Names:
     """Finds them in openings."""
 
-    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, str], marks: Sequence[str]):
-        """`things` are all forms of those words that a story can be about, and which word each is of; `marks` what stands
+    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, str], marks: Sequence[str], known: frozenset[bytes]):
+        """`things`: every form of the words that a story can be about, and the word; `marks`: what follows names or is joined to them."""
+        self._tokenizer, self._tokens, self._things, self._marks, self._known = tokenizer, tokens, things, frozenset(marks), known
+        self._stops = tuple({tokenizer.encode(stop)[-1] for stop in ".।"})
 
-        after a name or is joined to it. Languages without them leave any unknown word to be one.
-        """
-        self._tokenizer, self._tokens, self._things, self._marks = tokenizer, tokens, things, frozenset(marks)
-
-    def of(self, said: Sequence[tuple[str, str]], known: frozenset[bytes]) -> Named:
-        """Those among the words of an opening, each with its bare form."""
+    def of(self, said: Sequence[Said]) -> Named:
+        """Those among the words of an opening."""
         stems, words, favoured, done = [], [], [], set()
-        for place, (word, bare) in enumerate(said):
+        for place, (word, bare, _) in enumerate(said):
             thing = next((self._things[form] for form in (word, bare, word.lower()) if form in self._things), None)
-            if not thing and not self._is_name(place, said, known):
+            if not thing and not self._is_name(said, place):
                 continue
             main = thing or (word if word[0].isupper() else bare)
             if main in done or len(done) == _MOST_WORDS:
                 continue
-            favoured += self._favoured(main, len(stems), _THING_BONUS if thing else _UNKNOWN_BONUS)
+            favoured += self._favoured(main, len(stems), _bonus(main) if thing else _UNKNOWN_BONUS)
             forms = list(dict.fromkeys([main, main[0].upper() + main[1:], bare]))
             stems += forms
             words += [len(done)] * len(forms)
             done.add(main)
-        return Named(tuple(stem.encode() for stem in stems), tuple(words), tuple(dict.fromkeys(favoured)))
+        return Named(tuple(stem.encode() for stem in stems), tuple(words), tuple(dict.fromkeys(favoured)), self._stops)
 
-    def _is_name(self, place: int, said: Sequence[tuple[str, str]], known: frozenset[bytes]) -> bool:
-        word, bare = said[place]
-        # Where names have capitals, an unknown word without one is a verb or the like.
-        if word[0].islower() or not known.isdisjoint((word.encode(), bare.encode())):
+    def _is_name(self, said: Sequence[Said], place: int) -> bool:
+        word, bare, begins_clause = said[place]
+        if word[0].islower() or self._knows(word) or self._knows(bare):
             return False
-        following = said[place + 1][0] if place + 1 < len(said) else ""
-        return not self._marks or not place or following in self._marks or word.removeprefix(bare) in self._marks
+        if word[0].isupper():  # as a sentence's first word may have it, too: Stacking, of stack
+            return not any(len(word) - cut > 3 and self._knows(word[:-cut].lower()) for cut in (1, 2, 3))
+        following = said[place + 1].word if place + 1 < len(said) else ""
+        return following in self._marks or word.removeprefix(bare) in self._marks if self._marks else begins_clause
+
+    def _knows(self, word: str) -> bool:
+        return word.encode() in self._known
 
     def _favoured(self, word: str, stem: int, bonus: float) -> list[Favoured]:
         found = []
@@ -88,6 +100,10 @@ class Names:
                     found.append(Favoured(token, stem, -1 if piece[:1] == b" " else 0, bonus))
                 at += piece.strip()
         return found
+
+
+def _bonus(thing: str) -> float:
+    return _SMALL_THING_BONUS if thing[0].islower() else _THING_BONUS
 
 
 class Telling:
@@ -118,6 +134,8 @@ class Telling:
 
     def favour(self, logits: np.ndarray, last: bytes) -> None:
         """Change the logits of what comes after the `last` word, as far as that has come."""
+        if self._from_opening:
+            logits[list(self._named.stops)] += STOP_BONUS
         now = self._named.said_by(last)
         for each in self._at_hand(last):
             word = self._named.words[each.stem]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.errors import UserError
-from backend.slm.named import Named, Names, Telling
+from backend.slm.named import Named, Names, Said, Telling
 from backend.slm.text import token_bytes
 from backend.tokenizer import Tokenizer, load_tokenizer
 
@@ -29,6 +29,7 @@ _MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
 _HALF_MARKS = {b"\xc2", b"\xc3", b"\xe0", b"\xe0\xa5", b"\xe0\xa7", b"\xe2", b"\xe3", b"\xe3\x80", *(bytes([0xE2, second]) for second in range(0x80, 0xB0))}
 # What is no letter of a word: spaces, digits, punctuation, symbols, danda, Indic digits; as in `native/spelling.c`.
 _ASIDE = r"\x00-@\[-`{-\xbf×÷\u0964-\u096f\u09e6-\u09ef\u2000-\u200b\u200e-\u2bff\u3000-\u303f"
+_CLAUSE_ENDS = re.compile(r"[,;:.!?।—“”\"\n]")
 _WORD = re.compile(rf"[^{_ASIDE}]+")
 
 
@@ -54,7 +55,7 @@ class Spelling:
         self.words = sorted({word.encode() for word in words})
         self.tokens, self.eos_id = token_bytes(tokenizer.backend), tokenizer.eos_id
         self._known, self._endings = frozenset(self.words), sorted(endings, key=len, reverse=True)
-        self._names = Names(tokenizer, self.tokens, things, marks)
+        self._names = Names(tokenizer, self.tokens, things, marks, self._known)
         # Several stories are told of one opening at once.
         self.of_opening = functools.lru_cache(_OPENINGS)(lambda ids: (self.own_words(ids), self.named(ids)))
 
@@ -68,10 +69,15 @@ class Spelling:
 
     def named(self, ids: Sequence[int]) -> Named:
         """Whom and what these tokens, an opening, name."""
-        return self._names.of([(word, self._bare(word)) for word in self._said(ids)], self._known)
+        text = unicodedata.normalize("NFC", self._text(ids))
+        clauses = (_WORD.findall(clause) for clause in _CLAUSE_ENDS.split(text))
+        return self._names.of([Said(word, self._bare(word), not place) for clause in clauses for place, word in enumerate(clause)])
 
     def _said(self, ids: Sequence[int]) -> list[str]:
-        return spelled_words(b"".join(self.tokens[token] for token in ids).decode(errors="ignore"))
+        return spelled_words(self._text(ids))
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return b"".join(self.tokens[token] for token in ids).decode(errors="ignore")
 
     def _bare(self, word: str) -> str:
         return next((word[: -len(end)] for end in self._endings if word.endswith(end) and len(word) - len(end) > 1), word)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
+from backend.slm.named import AGAIN, STOP_BONUS, Named
 from backend.slm.native.compiler import library
-from backend.slm.named import AGAIN, Named
 from backend.slm.packing import read_arrays
 from backend.slm.spelling import Spelling, Strings
 
@@ -58,7 +58,7 @@ class _Favoured(Structure):
 
 
 class _Named(Structure):
-    _fields_ = [("stems", _Strings), ("words", c_void_p), ("favoured", POINTER(_Favoured)), ("count", c_int32), ("again", c_float)]
+    _fields_ = [("stems", _Strings), ("words", c_void_p), ("favoured", POINTER(_Favoured)), ("count", c_int32), ("again", c_float), ("stops", c_void_p), ("stop_count", c_int32), ("stop_bonus", c_float)]
 
 
 class _Spelling(Structure):
@@ -71,7 +71,11 @@ class OfOpening:
     def __init__(self, own: Sequence[bytes], named: Named):
         self._own, self._stems, self._words = Strings(own), Strings(named.stems), np.array(named.words, np.int32)
         self._favoured = (_Favoured * len(named.favoured))(*(_Favoured(*each) for each in named.favoured))
-        named_there = _Named(_strings(self._stems), self._words.ctypes.data, self._favoured, len(named.favoured), AGAIN)
+        self._stops = np.array(named.stops, np.int32)
+        named_there = _Named(
+            _strings(self._stems), self._words.ctypes.data, self._favoured, len(named.favoured), AGAIN,
+            self._stops.ctypes.data, len(named.stops), STOP_BONUS,
+        )  # fmt: skip
         self.given = ctypes.byref(_strings(self._own)), ctypes.byref(named_there)
 
 

@@ -165,11 +165,13 @@ static int is_at_hand(const Word *word, const Favoured *favoured) {
     return favoured->place == word->length && (word->length || word->opens) && !memcmp(stem, word->bytes, favoured->place);
 }
 
-/* Make likelier what the story has yet to say and what a word of the opening, once begun, goes on with, and less likely
- * what its sentence has said. */
+/* Make likelier what the story has yet to say, what a word of the opening, once begun, goes on with, and the end of an open
+ * opening, and less likely what its sentence has said. */
 void word_favour(const Word *word, float *logits) {
     const Named *named = &word->named;
     const uint64_t now = named_by(named, word->bytes, word->length);
+    for (int32_t i = 0; word->is_opening_s && i < named->stop_count; i++)
+        logits[named->stops[i]] += named->stop_bonus;
     for (int32_t i = 0; i < named->count; i++) {
         const Favoured *favoured = named->favoured + i;
         const uint64_t bit = (uint64_t)1 << named->words[favoured->stem];

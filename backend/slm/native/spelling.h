@@ -33,6 +33,9 @@ typedef struct {
     const Favoured *favoured;
     int32_t count;         /* of what is favoured */
     float again;           /* in place of its bonus where the sentence has said the word already */
+    const int32_t *stops;  /* the tokens of full stops */
+    int32_t stop_count;
+    float stop_bonus;      /* added to theirs where an opening has none */
 } Named;
 
 /* The last word of a story so far. */
