@@ -15,7 +15,7 @@ from backend.tokenizer import Tokenizer
 # Added to logits: of a thing of the list (where things have small letters it is mostly an article that should come first), of
 # a word that nobody knows and that may be a name, of what either goes on with, of what the sentence has said, and of the mark
 # that an opening lacks. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _SMALL_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 5.0, 3.0, 6.0, -4.0, 2.0
+_THING_BONUS, _SMALL_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 3.0, 6.0, -4.0, 3.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
