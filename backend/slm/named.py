@@ -12,10 +12,10 @@ import numpy as np
 
 from backend.tokenizer import Tokenizer
 
-# Added to logits: of a thing of the list (where things have small letters it is mostly an article that should come first), of
-# a word that nobody knows and that may be a name, of what either goes on with, of what the sentence has said, and of the mark
-# that an opening lacks. Higher ones bring in more of the openings' adjectives as if they were somebody.
-_THING_BONUS, _SMALL_THING_BONUS, _UNKNOWN_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 3.0, 6.0, -4.0, 3.0
+# Added to logits: of what begins a word (where things have small letters mostly an article should come first), of what it then
+# goes on with, of what the sentence has said, and of the mark that an opening lacks. Higher ones bring in more of the openings'
+# other words as if they were somebody.
+_BONUS, _SMALL_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
@@ -57,7 +57,7 @@ class Names:
     def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, str], marks: Sequence[str], known: frozenset[bytes]):
         """`things`: every form of the words that a story can be about, and the word; `marks`: what follows names or is joined to them."""
         self._tokenizer, self._tokens, self._things, self._marks, self._known = tokenizer, tokens, things, frozenset(marks), known
-        self._stops = tuple({tokenizer.encode(stop)[-1] for stop in ".।"})
+        self._stops = tuple(sorted({tokenizer.encode(stop)[-1] for stop in ".।"}))
 
     def of(self, said: Sequence[Said]) -> Named:
         """Those among the words of an opening."""
@@ -69,7 +69,7 @@ class Names:
             main = thing or (word if word[0].isupper() else bare)
             if main in done or len(done) == _MOST_WORDS:
                 continue
-            favoured += self._favoured(main, len(stems), _bonus(main) if thing else _UNKNOWN_BONUS)
+            favoured += self._favoured(main, len(stems))
             forms = list(dict.fromkeys([main, main[0].upper() + main[1:], bare]))
             stems += forms
             words += [len(done)] * len(forms)
@@ -88,8 +88,8 @@ class Names:
     def _knows(self, word: str) -> bool:
         return word.encode() in self._known
 
-    def _favoured(self, word: str, stem: int, bonus: float) -> list[Favoured]:
-        found = []
+    def _favoured(self, word: str, stem: int) -> list[Favoured]:
+        found, bonus = [], _SMALL_BONUS if word[0].islower() else _BONUS
         for text in (f" {word}", word):
             at = b""
             for token in self._tokenizer.encode(text):
@@ -100,10 +100,6 @@ class Names:
                     found.append(Favoured(token, stem, -1 if piece[:1] == b" " else 0, bonus))
                 at += piece.strip()
         return found
-
-
-def _bonus(thing: str) -> float:
-    return _SMALL_THING_BONUS if thing[0].islower() else _THING_BONUS
 
 
 class Telling:

@@ -33,7 +33,7 @@ def test_whom_and_what_a_story_can_be_about_is_marked_and_endings_too(tmp_path):
     out = tmp_path / "words.txt.gz"
     assert CliRunner().invoke(datagen, ["words", "marathi", "--out", str(out)]).exit_code == 0
     lines = gzip.decompress(out.read_bytes()).decode().split("\n")
-    assert {"-ला", "*पतंग", "*पतंगा", "आणि"} <= set(lines)
+    assert {"-ला", "+ला", "*पतंग", "*पतंगा=पतंग", "आणि"} <= set(lines)
 
 
 def test_what_is_a_verb_too_is_nothing_to_be_about():
