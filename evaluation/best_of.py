@@ -22,6 +22,8 @@ from evaluation.text import (
     words,
 )
 
+_UNSURE = -0.25  # nats a token
+
 
 class Told(NamedTuple):
     """A completion, whether its model ended it, and what that gives its tokens, in nats at the mean."""
@@ -38,15 +40,26 @@ def best_place(opening: str, told: Sequence[Told], language: Language) -> int:
     return merits.index(max(merits))
 
 
+def is_unsure(best: Told) -> bool:
+    """Whether as many again should be told, of which one may be better: the model itself found the best unlikely."""
+    return best.mean_log_probability < _UNSURE
+
+
 def best_of_each(told: Iterable[Completion], count: int) -> list[Completion]:
-    """Of each `count` completions of an opening, by their index, the best, with its place among the best as index."""
+    """Of each `count` completions of an opening, or of `2 * count` where their best is unsure, the best.
+
+    Of `2 * count` by their index the first `count` are read first. The index of the best is its place among the best.
+    """
     groups: dict[tuple, list[Completion]] = {}
     for item in sorted(told, key=lambda item: item.index):
-        groups.setdefault((item.model, item.language, item.opening, item.index // count), []).append(item)
+        groups.setdefault((item.model, item.language, item.opening, item.index // (2 * count)), []).append(item)
     best = []
     for (_, language, opening, place), some in groups.items():
         ones = [Told(item.completion, bool(item.finished), item.mean_log_probability or 0.0) for item in some]
-        best.append(replace(some[best_place(opening, ones, as_language(language))], index=place))
+        chosen = best_place(opening, ones[:count], as_language(language))
+        if is_unsure(ones[chosen]):
+            chosen = best_place(opening, ones, as_language(language))
+        best.append(replace(some[chosen], index=place))
     return best
 
 

@@ -13,13 +13,13 @@ from backend.slm.engine import Engine, TooLong
 from backend.slm.sampling import MAX_SEED, Sampling, candidate_seeds
 from backend.slm.shelf import Models
 from backend.slm.story import Story
-from evaluation.best_of import Told, best_place
+from evaluation.best_of import Told, best_place, is_unsure
 
 SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are under way
 _MANY = 6  # from so many stories on they are shown less often, or showing would take more than telling
 MAX_STORIES = 8
 MAX_WAITING = 400  # stories under way or waiting in one engine
-CANDIDATES = 8  # stories that a quick model tells where the visitor asks for no seed; the best is shown
+CANDIDATES = 8  # stories that a quick model tells where the visitor asks for no seed; the best is shown; as many again where it is unsure
 
 
 @dataclass
@@ -129,12 +129,18 @@ async def _write(
 
 
 async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampling, owner: str) -> int:
-    """Of a few seeds that whose story is best; of fewer, the more there is to tell for others."""
-    seeds = candidate_seeds(draft.seed, max(1, CANDIDATES - engine.load))
-    if len(seeds) == 1:
+    """Of a few seeds that whose story is best, of as many more where that is unsure; of fewer, the more there is to tell for others."""
+    count, language = max(1, CANDIDATES - engine.load), load_language(draft.language)
+    if count == 1:
         return draft.seed
-    told = await asyncio.gather(*(_told(engine, opening, replace(sampling, seed=seed), owner) for seed in seeds))
-    return seeds[await asyncio.to_thread(best_place, opening, told, load_language(draft.language))]
+    seeds, told = candidate_seeds(draft.seed, 2 * count), []
+    while len(told) < len(seeds):
+        some = seeds[len(told) : len(told) + count]
+        told += await asyncio.gather(*(_told(engine, opening, replace(sampling, seed=seed), owner) for seed in some))
+        best = await asyncio.to_thread(best_place, opening, told, language)
+        if not is_unsure(told[best]):
+            break
+    return seeds[best]
 
 
 async def _told(engine: Engine, opening: str, sampling: Sampling, owner: str) -> Told:

@@ -54,12 +54,13 @@ def marks(
             path = out / f"{model.name.replace('/', '--')}-{language}.jsonl"
             click.echo(f"{model.name}, {language}", err=True)
             wanted = set(some.read_text("utf-8").splitlines())
-            found = sample(model.path, some, language, count * best_of, path, patience=sampling_patience)
-            found = [item for item in found if item.opening in wanted and item.index < count * best_of]
+            each = count * 2 * best_of if best_of > 1 else count
+            found = sample(model.path, some, language, each, path, patience=sampling_patience)
+            found = [item for item in found if item.opening in wanted and item.index < each]
             completions += best_of_each(found, best_of) if best_of > 1 else found
     rows = mark(completions, lambda language: _texts(corpora, language))
     told = f"the files of {corpora.name}" if corpora else f"the language's own word lists, stories and first sentences and {TOLD:,} of the storyteller's stories"
-    chosen = f"Each is the one of {best_of} that the quick check likes best, as in the app. " if best_of > 1 else ""
+    chosen = f"Each is the one of {best_of} that the quick check likes best and of which the model was surest, or of twice as many where it was unsure, as in the app. " if best_of > 1 else ""
     reference = f"{chosen}Words are unknown when neither the opening nor {told} hold them."
     table = as_markdown(rows)
     with writing(out / "marks.json") as file:
