@@ -58,7 +58,10 @@ class _Favoured(Structure):
 
 
 class _Named(Structure):
-    _fields_ = [("stems", _Strings), ("words", c_void_p), ("favoured", POINTER(_Favoured)), ("count", c_int32), ("again", c_float), ("stops", c_void_p), ("stop_count", c_int32), ("stop_bonus", c_float)]
+    _fields_ = [
+        ("stems", _Strings), ("words", c_void_p), ("favoured", POINTER(_Favoured)), ("count", c_int32), ("again", c_float),
+        ("stops", c_void_p), ("stop_count", c_int32), ("stop_bonus", c_float),
+    ]  # fmt: skip
 
 
 class _Spelling(Structure):
