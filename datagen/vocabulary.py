@@ -9,7 +9,7 @@ import click
 
 from backend.files import writing
 from backend.languages import load_language
-from backend.slm.spelling import ENDING, MARK, OF, THING, spelled_words
+from backend.slm.spelling import ENDING, LIVING, MARK, OF, THING, spelled_words
 from datagen.beginnings import read_beginnings
 from datagen.prompts import Prompts
 from datagen.storyteller.teller import load_storyteller
@@ -49,6 +49,13 @@ def things(name: str) -> dict[str, str]:
     return {name: name for beginning in read_beginnings(load_language(name)) for name in beginning.names} | found
 
 
+def living(name: str) -> set[str]:
+    """Those of them that are persons and animals, in their first form."""
+    lists = load_words(name)
+    rows = [*lists.characters, *(row for row in lists.nouns if row["kind"] in ("person", "animal"))]
+    return {spelled_words(row["word"])[-1] for row in rows} | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+
+
 def vocabulary(name: str) -> list[str]:
     """Its words in order; one in small letters stands there with a capital, too, as a sentence may begin with it.
 
@@ -59,8 +66,10 @@ def vocabulary(name: str) -> list[str]:
     return sorted(said | {word[0].upper() + word[1:] for word in said if len(word) > 1})
 
 
-def _line(word: str, thing: str | None) -> str:
-    return word if thing is None else THING + word if thing == word else THING + word + OF + thing
+def _line(word: str, thing: str | None, alive: set[str]) -> str:
+    if thing is None:
+        return word
+    return (LIVING if thing in alive else THING) + word + (OF + thing if thing != word else "")
 
 
 @click.command()
@@ -69,13 +78,13 @@ def _line(word: str, thing: str | None) -> str:
 def words(language: str, out: Path) -> None:
     """Write the words of LANGUAGE to OUT, a gzip of one a line; as words.txt.gz in a model's folder its stories are of them alone.
 
-    `*` marks whom and what a story can be about, `=` parts another form of it from its word, `-` marks an ending that may be
+    `*` marks what a story can be about, `@` persons and animals, `=` parts another form of it from its word, `-` marks an ending that may be
     joined to a word of a story's opening, `+` what is said after a name or joined to it.
     """
-    found, about = vocabulary(language), things(language)
+    found, about, alive = vocabulary(language), things(language), living(language)
     told = load_language(language)
     endings, marks = [ENDING + ending for ending in told.name_suffixes], [MARK + mark for mark in told.name_marks]
-    lines = [*endings, *marks, *(_line(word, about.get(word)) for word in found)]
+    lines = [*endings, *marks, *(_line(word, about.get(word), alive) for word in found)]
     with writing(out, "wb") as file:
         file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     click.echo(f"{out}: {len(found):,} words, {len(about):,} of them for whom or what a story can be about, and {len(endings)} endings.")

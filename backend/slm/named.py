@@ -12,10 +12,10 @@ import numpy as np
 
 from backend.tokenizer import Tokenizer
 
-# Added to logits: of what begins a word (where things have small letters mostly an article should come first), of what it then
-# goes on with, of what the sentence has said, and of the mark that an opening lacks. Higher ones bring in more of the openings'
-# other words as if they were somebody.
-_BONUS, _SMALL_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
+# Added to logits: of what begins a word for a person, an animal or a name, of what begins another, of what it then goes on with,
+# of what the sentence has said, and of the mark that an opening lacks. Higher ones bring in more of the openings' other words as
+# if they were somebody.
+_LIVING_BONUS, _THING_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
@@ -43,6 +43,13 @@ class Named(NamedTuple):
         return {word for stem, word in zip(self.stems, self.words, strict=True) if text.startswith(stem)}
 
 
+class Thing(NamedTuple):
+    """What a story can be about."""
+
+    word: str  # its first form
+    is_living: bool
+
+
 class Said(NamedTuple):
     """A word of an opening, without its ending, and whether it is the first of a clause."""
 
@@ -54,7 +61,7 @@ class Said(NamedTuple):
 class Names:
     """Finds them in openings."""
 
-    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, str], marks: Sequence[str], known: frozenset[bytes]):
+    def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, Thing], marks: Sequence[str], known: frozenset[bytes]):
         """`things`: every form of the words that a story can be about, and the word; `marks`: what follows names or is joined to them."""
         self._tokenizer, self._tokens, self._things, self._marks, self._known = tokenizer, tokens, things, frozenset(marks), known
         self._stops = tuple(sorted({tokenizer.encode(stop)[-1] for stop in ".।"}))
@@ -66,10 +73,10 @@ class Names:
             thing = next((self._things[form] for form in (word, bare, word.lower()) if form in self._things), None)
             if not thing and not self._is_name(said, place):
                 continue
-            main = thing or (word if word[0].isupper() else bare)
+            main = thing.word if thing else word if word[0].isupper() else bare
             if main in done or len(done) == _MOST_WORDS:
                 continue
-            favoured += self._favoured(main, len(stems))
+            favoured += self._favoured(main, len(stems), _THING_BONUS if thing and not thing.is_living else _LIVING_BONUS)
             forms = list(dict.fromkeys([main, main[0].upper() + main[1:], bare]))
             stems += forms
             words += [len(done)] * len(forms)
@@ -88,8 +95,8 @@ class Names:
     def _knows(self, word: str) -> bool:
         return word.encode() in self._known
 
-    def _favoured(self, word: str, stem: int) -> list[Favoured]:
-        found, bonus = [], _SMALL_BONUS if word[0].islower() else _BONUS
+    def _favoured(self, word: str, stem: int, bonus: float) -> list[Favoured]:
+        found = []
         for text in (f" {word}", word):
             at = b""
             for token in self._tokenizer.encode(text):

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from backend.errors import UserError
-from backend.slm.named import Named, Names, Said, Telling
+from backend.slm.named import Named, Names, Said, Telling, Thing
 from backend.slm.text import token_bytes
 from backend.tokenizer import Tokenizer, load_tokenizer
 
 WORDS = "words.txt.gz"
-ENDING, THING, MARK, OF = "-", "*", "+", "="  # what lines in it begin with, and what parts a thing's form from its word
+ENDING, THING, LIVING, MARK, OF = "-", "*", "@", "+", "="  # what lines in it begin with, and what parts a thing's form from its word
 _LONGEST = 128  # bytes of a word, as in `native/spelling.h`
 _OPENINGS = 64  # whose words are remembered
 _MOST_BYTES = 16_000_000  # of a list, which may have come from the Hub
@@ -50,7 +50,7 @@ class Strings:
 class Spelling:
     """The words of a model and, in bytes, what each of its tokens stands for."""
 
-    def __init__(self, words: Iterable[str], things: Mapping[str, str], endings: Iterable[str], marks: Sequence[str], tokenizer: Tokenizer):
+    def __init__(self, words: Iterable[str], things: Mapping[str, Thing], endings: Iterable[str], marks: Sequence[str], tokenizer: Tokenizer):
         """`endings` may be joined to a word of the opening; `things` and `marks` as Names has them."""
         self.words = sorted({word.encode() for word in words})
         self.tokens, self.eos_id = token_bytes(tokenizer.backend), tokenizer.eos_id
@@ -105,9 +105,9 @@ def read_spelling(folder: Path) -> Spelling | None:
         return None
     endings = [line[1:] for line in lines if line.startswith(ENDING)]
     marks = [line[1:] for line in lines if line.startswith(MARK)]
-    things = [line[1:].partition(OF) for line in lines if line.startswith(THING)]
-    words = [line.removeprefix(THING).partition(OF)[0] for line in lines if line[0] not in ENDING + MARK]
-    return Spelling(words, {form: word or form for form, _, word in things}, endings, marks, load_tokenizer(folder))
+    things = {form: Thing(word or form, line[0] == LIVING) for line in lines if line[0] in THING + LIVING for form, _, word in [line[1:].partition(OF)]}
+    words = [line.lstrip(THING + LIVING).partition(OF)[0] for line in lines if line[0] not in ENDING + MARK]
+    return Spelling(words, things, endings, marks, load_tokenizer(folder))
 
 
 class LastWord:

@@ -16,6 +16,7 @@ import pytest
 from backend.errors import UserError
 from backend.slm.catalog import BUNDLED
 from backend.slm.engine import load_engine
+from backend.slm.named import Thing
 from backend.slm.native.batch import OfOpening, _Spelling, _strings
 from backend.slm.native.compiler import library
 from backend.slm.sampling import Sampling
@@ -28,6 +29,7 @@ TELL = """
 import json, sys
 from backend.slm.engine import load_engine
 from backend.slm.native.compiler import library
+from backend.slm.named import Thing
 from backend.slm.sampling import Sampling
 
 assert library() is None
@@ -49,7 +51,7 @@ def worded(folders, tmp_path_factory):
 def spelling():
     """Over the tokens of a real model."""
     words = [line.removeprefix("*") for line in LINES if line[0] != "-"]
-    things = {"मोर": "मोर", "पतंग": "पतंग", "पतंगाला": "पतंग", "kite": "kite"}
+    things = {"मोर": Thing("मोर", True)} | {form: Thing(word, False) for form, word in (("पतंग", "पतंग"), ("पतंगाला", "पतंग"), ("kite", "kite"))}
     return Spelling(words, things, ["ने", "ला", "s"], ["ने"], HINDI)
 
 
@@ -124,7 +126,7 @@ def test_what_an_opening_names_is_favoured_until_it_is_said(spelling):
         story.favour(logits)
         return float(logits[token])
 
-    assert bonus(kite) > 0 < bonus(stranger) and bonus(HINDI.encode(" दिन")[0]) == 0
+    assert bonus(stranger) > bonus(kite) > 0 and bonus(HINDI.encode(" दिन")[0]) == 0
     for token in HINDI.encode(" पतंग पास था।"):
         story.add(token)
     assert bonus(kite) == 0 < bonus(stranger)
