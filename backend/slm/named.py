@@ -15,7 +15,7 @@ from backend.tokenizer import Tokenizer
 # Added to logits: of what begins a word for a person, an animal or a name, of what begins another, of what it then goes on with,
 # of what the sentence has said, and of the mark that an opening lacks. Higher ones bring in more of the openings' other words as
 # if they were somebody.
-_LIVING_BONUS, _THING_BONUS, _REST_BONUS, AGAIN, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
+_LIVING_BONUS, _THING_BONUS, _REST_BONUS, AGAIN_BONUS, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
@@ -35,7 +35,7 @@ class Named(NamedTuple):
 
     stems: tuple[bytes, ...]  # how the words begin, in each of their forms
     words: tuple[int, ...]  # the word that each stem is of
-    favoured: tuple[Favoured, ...]
+    favoured: tuple[Favoured, ...]  # in the order of their tokens
     stops: tuple[int, ...]  # the tokens of full stops
 
     def said_by(self, text: bytes) -> set[int]:
@@ -64,7 +64,7 @@ class Names:
     def __init__(self, tokenizer: Tokenizer, tokens: Sequence[bytes], things: Mapping[str, Thing], marks: Sequence[str], known: frozenset[bytes]):
         """`things`: every form of the words that a story can be about, and the word; `marks`: what follows names or is joined to them."""
         self._tokenizer, self._tokens, self._things, self._marks, self._known = tokenizer, tokens, things, frozenset(marks), known
-        self._stops = tuple(sorted({tokenizer.encode(stop)[-1] for stop in ".।"}))
+        self._stops = tuple(token for token, text in enumerate(tokens) if text in (b".", "।".encode()))
 
     def of(self, said: Sequence[Said]) -> Named:
         """Those among the words of an opening."""
@@ -81,7 +81,7 @@ class Names:
             stems += forms
             words += [len(done)] * len(forms)
             done.add(main)
-        return Named(tuple(stem.encode() for stem in stems), tuple(words), tuple(dict.fromkeys(favoured)), self._stops)
+        return Named(tuple(stem.encode() for stem in stems), tuple(words), tuple(sorted(set(favoured))), self._stops)
 
     def _is_name(self, said: Sequence[Said], place: int) -> bool:
         word, bare, begins_clause = said[place]
@@ -100,7 +100,9 @@ class Names:
         for text in (f" {word}", word):
             at = b""
             for token in self._tokenizer.encode(text):
-                piece = self._tokens[token]
+                piece = self._tokens[token] if token < len(self._tokens) else b""
+                if not word.encode().startswith(at + piece.strip()):  # the tokenizer spells it otherwise
+                    break
                 if at:
                     found.append(Favoured(token, stem, len(at), _REST_BONUS))
                 elif piece.strip():
@@ -140,12 +142,16 @@ class Telling:
         if self._from_opening:
             logits[list(self._named.stops)] += STOP_BONUS
         now = self._named.said_by(last)
+        said, in_sentence = self._said | now, self._in_sentence | now
+        bonuses: dict[int, list[float]] = {}
         for each in self._at_hand(last):
             word = self._named.words[each.stem]
-            if each.place > 0 or word not in self._said | now:
-                logits[each.token] += each.bonus
-            elif word in self._in_sentence | now:
-                logits[each.token] += AGAIN
+            if each.place > 0 or word not in said:
+                bonuses.setdefault(each.token, []).append(each.bonus)
+            elif word in in_sentence:
+                bonuses.setdefault(each.token, []).append(AGAIN_BONUS)
+        for token, several in bonuses.items():  # names that begin alike count once
+            logits[token] += max(several)
 
     def _at_hand(self, last: bytes) -> Iterator[Favoured]:
         for each in self._named.favoured:

@@ -49,12 +49,11 @@ class PlainBatch:
         """The slot of a story, or of a text that is read; -1 when none is free."""
         if not self._free:
             return -1
+        word = LastWord(self._spelling, ids) if self._spelling and reading < 0 else None
         number, limit = self._free.pop(0), min(len(ids) + new_tokens, self._context)
         shape = self._decoder.cache_shape(self._context)
         keys, values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        self._slots[number] = _Slot(list(ids), len(ids), limit, reading, sampling, keys, values, told=len(ids))
-        if self._spelling and reading < 0:
-            self._slots[number].word = LastWord(self._spelling, ids)
+        self._slots[number] = _Slot(list(ids), len(ids), limit, reading, sampling, keys, values, told=len(ids), word=word)
         return number
 
     def end(self, slot: int) -> None:

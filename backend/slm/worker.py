@@ -65,7 +65,8 @@ class Worker:
         kind = Batch if library() else PlainBatch
         config = read_config(Path(folder))
         self._context, self._vocab_size = context, config["vocab_size"]
-        self._batch = kind(Path(path), config, context=context, slots=slots, threads=threads, eos_id=eos_id, spelling=read_spelling(Path(folder)))
+        spelling = read_spelling(Path(folder), self._vocab_size)
+        self._batch = kind(Path(path), config, context=context, slots=slots, threads=threads, eos_id=eos_id, spelling=spelling)
         self.pace = Pace()
         self.pace.allowed = threads
         self._slots: dict[int, int] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.slm.config import gelu_approximation, head_size, inner_size, key_value_heads, norm_epsilon
-from backend.slm.named import AGAIN, STOP_BONUS, Named
+from backend.slm.named import AGAIN_BONUS, STOP_BONUS, Named
 from backend.slm.native.compiler import library
 from backend.slm.packing import read_arrays
 from backend.slm.spelling import Spelling, Strings
@@ -76,7 +76,7 @@ class OfOpening:
         self._favoured = (_Favoured * len(named.favoured))(*(_Favoured(*each) for each in named.favoured))
         self._stops = np.array(named.stops, np.int32)
         named_there = _Named(
-            _strings(self._stems), self._words.ctypes.data, self._favoured, len(named.favoured), AGAIN,
+            _strings(self._stems), self._words.ctypes.data, self._favoured, len(named.favoured), AGAIN_BONUS,
             self._stops.ctypes.data, len(named.stops), STOP_BONUS,
         )  # fmt: skip
         self.given = ctypes.byref(_strings(self._own)), ctypes.byref(named_there)
@@ -107,10 +107,10 @@ class Batch:
         """
         given = np.asarray(ids, np.int32)
         settings = _Sampling(**sampling)
+        opening = OfOpening(*self._spelling.of_opening(tuple(ids))) if self._spelling and reading < 0 else None
         slot = self._library.batch_begin(self._batch, _pointer(given), len(given), new_tokens, ctypes.byref(settings), reading)
-        if self._spelling and slot >= 0 > reading:
-            own, named = self._spelling.of_opening(tuple(ids))
-            self._own[slot] = OfOpening(own, named)
+        if opening and slot >= 0:
+            self._own[slot] = opening
             self._library.batch_words(self._batch, slot, *self._own[slot].given)
         return slot
 

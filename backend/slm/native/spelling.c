@@ -110,9 +110,11 @@ static Reading read_words(const Word *word, const uint8_t *bytes, int32_t length
         const int32_t size = character_size(here, length - reading.end);
         if (size > length - reading.end)
             break;
-        if (!size || !is_letter(here, size)) {
+        /* In a word that is let be, a character may have begun a token before. */
+        if (size ? !is_letter(here, size) : word->length >= 0) {
             const uint8_t *last = bytes + reading.begin;
-            reading.known = reading.known && size && is_known(word, last, reading.end - reading.begin, 1);
+            const int is_let_be = word->length < 0 && !reading.begin;
+            reading.known = reading.known && size && (is_let_be || is_known(word, last, reading.end - reading.begin, 1));
             const uint64_t named = named_by(&word->named, last, reading.end - reading.begin);
             reading.said |= named;
             reading.in_sentence |= named;
@@ -140,15 +142,15 @@ static int32_t joined(const Word *word, int32_t token, uint8_t *bytes) {
 
 /* Whether a token may come next; one that ends the story does so where a word does. */
 int word_takes(const Word *word, int32_t token) {
-    if (word->length < 0)
-        return 1;
     if (token == word->spelling->eos)
-        return is_known(word, word->bytes, word->length, 1);
+        return word->length < 0 || is_known(word, word->bytes, word->length, 1);
     uint8_t bytes[2 * WORD_BYTES];
     const int32_t length = joined(word, token, bytes);
-    if (length == word->length) /* a token that stands for no text would end no word and go on for ever */
+    if (length == (word->length < 0 ? 0 : word->length)) /* a token that stands for no text would end no word and go on for ever */
         return 0;
     const Reading reading = read_words(word, bytes, length);
+    if (word->length < 0 && !reading.begin)
+        return 1;
     const uint8_t *last = bytes + reading.begin;
     if (!reading.known)
         return 0;
@@ -172,15 +174,21 @@ void word_favour(const Word *word, float *logits) {
     const uint64_t now = named_by(named, word->bytes, word->length);
     for (int32_t i = 0; word->is_opening_s && i < named->stop_count; i++)
         logits[named->stops[i]] += named->stop_bonus;
-    for (int32_t i = 0; i < named->count; i++) {
-        const Favoured *favoured = named->favoured + i;
-        const uint64_t bit = (uint64_t)1 << named->words[favoured->stem];
-        if (!is_at_hand(word, favoured))
-            continue;
-        if (favoured->place > 0 || !((word->said | now) & bit))
-            logits[favoured->token] += favoured->bonus;
-        else if ((word->in_sentence | now) & bit)
-            logits[favoured->token] += named->again;
+    for (int32_t i = 0; i < named->count;) {
+        /* Names that begin alike count once. */
+        const int32_t token = named->favoured[i].token;
+        float bonus = 0, again = 0;
+        for (; i < named->count && named->favoured[i].token == token; i++) {
+            const Favoured *favoured = named->favoured + i;
+            const uint64_t bit = (uint64_t)1 << named->words[favoured->stem];
+            if (!is_at_hand(word, favoured))
+                continue;
+            if (favoured->place > 0 || !((word->said | now) & bit))
+                bonus = favoured->bonus > bonus ? favoured->bonus : bonus;
+            else if ((word->in_sentence | now) & bit)
+                again = named->again;
+        }
+        logits[token] += bonus > 0 ? bonus : again;
     }
 }
 
@@ -222,5 +230,5 @@ void word_begin(Word *word, const Spelling *spelling, const Strings *own, const 
     for (int32_t i = 0; i < count; i++)
         word_add(word, ids[i]);
     word->said = word->begun = 0;
-    word->is_opening_s = word->length > 0;
+    word->is_opening_s = word->length != 0;
 }

@@ -30,8 +30,8 @@ typedef struct {
 typedef struct {
     Strings stems;         /* how those words begin, in each of their forms */
     const int32_t *words;  /* the word, below 64, that each stem is of */
-    const Favoured *favoured;
-    int32_t count;         /* of what is favoured */
+    const Favoured *favoured; /* in the order of their tokens */
+    int32_t count;            /* of what is favoured */
     float again;           /* in place of its bonus where the sentence has said the word already */
     const int32_t *stops;  /* the tokens of full stops */
     int32_t stop_count;

@@ -52,7 +52,7 @@ def spelling():
     """Over the tokens of a real model."""
     words = [line.removeprefix("*") for line in LINES if line[0] != "-"]
     things = {"मोर": Thing("मोर", True)} | {form: Thing(word, False) for form, word in (("पतंग", "पतंग"), ("पतंगाला", "पतंग"), ("kite", "kite"))}
-    return Spelling(words, things, ["ने", "ला", "s"], ["ने"], HINDI)
+    return Spelling(words, things, ["ने", "ला", "s"], ["ने"], HINDI, HINDI.vocab_size)
 
 
 def known(text: str) -> bool:
@@ -93,17 +93,33 @@ def test_a_faulty_list_is_told_of(worded, tmp_path, content):
         load_engine(folder)
 
 
+def in_c(spelling: Spelling, ids: list[int]):
+    """What C knows of the last word of an opening."""
+    native, given, opening = ctypes.create_string_buffer(8192), np.array(ids, np.int32), OfOpening(*spelling.of_opening(tuple(ids)))
+    kept = Strings(spelling.tokens), Strings(spelling.words), opening
+    listed = _Spelling(_strings(kept[0]), _strings(kept[1]), spelling.eos_id)
+    library().word_begin(native, ctypes.byref(listed), *opening.given, given.ctypes.data_as(ctypes.c_void_p), len(ids))
+    native.kept = kept, listed
+    return native
+
+
+@pytest.mark.skipif(library() is None, reason="there is no C compiler here: nothing to compare with")
+@pytest.mark.parametrize("text", ["एक " + "झ" * 60, "😀" * 40, "z" * 129])
+def test_a_word_too_long_to_be_one_is_let_be(spelling, text):
+    ids = HINDI.encode_opening(text)
+    plain, native = LastWord(spelling, ids), in_c(spelling, ids)
+    there = HINDI.encode(" there")[0]
+    assert plain.takes(there) and library().word_takes(native, there)
+    assert plain.takes(HINDI.encode("z")[0]) and library().word_takes(native, HINDI.encode("z")[0])
+
+
 @pytest.mark.skipif(library() is None, reason="there is no C compiler here: nothing to compare with")
 def test_both_take_the_same_tokens_and_favour_the_same(spelling):
-    tokens, words = Strings(spelling.tokens), Strings(spelling.words)
-    listed = _Spelling(_strings(tokens), _strings(words), spelling.eos_id)
     dice = Random(0)
-    texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी", "Zorbने “पतंग", "मोर था, मोर (मोर।मोर"]
+    texts = ["एक दिन मोर नदी के पास था।", "एक Zorbने", "Once there was a kite…", "पतंगाला!", "", "क्ष", "the “kite” — नदी", "Zorbने “पतंग", "मोर था, मोर (मोर।मोर", "झुम्बा ने झिलमिल को"]
     for text in texts * 3:
         ids = HINDI.encode_opening(text)
-        plain, native = LastWord(spelling, ids), ctypes.create_string_buffer(8192)
-        opening, given = OfOpening(*spelling.of_opening(tuple(ids))), np.array(ids, np.int32)
-        library().word_begin(native, ctypes.byref(listed), *opening.given, given.ctypes.data_as(ctypes.c_void_p), len(ids))
+        plain, native = LastWord(spelling, ids), in_c(spelling, ids)
         for _ in range(12):
             taken = [token for token in range(len(spelling.tokens)) if plain.takes(token)]
             assert taken == [token for token in range(len(spelling.tokens)) if library().word_takes(native, token)], text
@@ -177,14 +193,42 @@ def test_an_unknown_word_is_a_name_where_a_mark_says_so(spelling):
 
 def test_in_a_script_with_capitals_an_unknown_word_without_one_is_not_favoured():
     tokenizer = load_tokenizer(BUNDLED / "english")
-    spelling = Spelling(["the", "flew", "away", "look"], {}, [], [], tokenizer)
+    spelling = Spelling(["the", "flew", "away", "look"], {}, [], [], tokenizer, tokenizer.vocab_size)
     assert set(spelling.named(tokenizer.encode_opening("Looking up, Zorbina glimmed, and the bird flew away.")).stems) == {b"Zorbina"}
 
 
 def test_where_nothing_marks_a_name_it_is_the_first_word_of_a_clause():
     tokenizer = load_tokenizer(BUNDLED / "bangla")
-    spelling = Spelling(["বই", "দেখল"], {}, [], [], tokenizer)
+    spelling = Spelling(["বই", "দেখল"], {}, [], [], tokenizer, tokenizer.vocab_size)
     assert set(spelling.named(tokenizer.encode_opening("বই দেখল, ক্লো ধুসর বই দেখল।")).stems) == {"ক্লো".encode()}
+
+
+def test_an_emoji_is_no_name():
+    tokenizer = load_tokenizer(BUNDLED / "bangla")
+    spelling = Spelling(["বই"], {}, [], [], tokenizer, tokenizer.vocab_size)
+    assert set(spelling.named(tokenizer.encode_opening("🐉 ❤️ ক্লো বই")).stems) == {"ক্লো".encode()}
+
+
+def test_a_vocabulary_with_padding_is_served(worded, tmp_path):
+    """The tokenizer has fewer tokens than the model."""
+    folder = shutil.copytree(worded, tmp_path / "model")
+    tokens = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    vocab, merges = tokens["model"]["vocab"], tokens["model"]["merges"]
+    for _ in range(3):
+        del vocab["".join(merges.pop())]
+    (folder / "tokenizer.json").write_text(json.dumps(tokens), "utf-8")
+    engine = load_engine(folder)
+    stories = engine.complete_many(["Once Qorr"] * 8, Sampling(max_tokens=60, seed=5, top_k=0, min_p=0))
+    engine.close()
+    assert all(known(story.text) for story in stories)
+
+
+def test_lines_of_a_mark_alone_mean_nothing(worded, tmp_path):
+    folder = shutil.copytree(worded, tmp_path / "model")
+    (folder / WORDS).write_bytes(gzip.compress("\n".join([*LINES, "-", "*", "@", "+", "=", "*=x", "x" * 100_000]).encode()))
+    engine = load_engine(folder)
+    assert engine.complete_many(["Once Qorr"], Sampling(max_tokens=20, seed=5))[0].text
+    engine.close()
 
 
 def test_an_opening_without_a_mark_gets_one_more_often(spelling):
