@@ -15,7 +15,7 @@ from backend.tokenizer import Tokenizer
 # Added to logits: of what begins a word for a person, an animal or a name, of what begins another, of what it then goes on with,
 # of what the sentence has said, and of the mark that an opening lacks. Higher ones bring in more of the openings' other words as
 # if they were somebody.
-_LIVING_BONUS, _THING_BONUS, _REST_BONUS, AGAIN_BONUS, STOP_BONUS = 5.0, 3.5, 6.0, -4.0, 3.0
+_LIVING_BONUS, _THING_BONUS, _REST_BONUS, AGAIN_BONUS, STOP_BONUS = 6.0, 4.5, 6.0, -4.0, 3.0
 _MOST_WORDS = 64  # the bits of a number, in `native/spelling.c`
 _SENTENCE_ENDS = ".!?\n।"
 _OPENS = " \n(-–—‘“"  # what a word may stand right behind
