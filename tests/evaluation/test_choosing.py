@@ -77,5 +77,5 @@ def test_what_a_model_told_becomes_a_dataset(tmp_path, taught, monkeypatch):
 
 def test_of_each_few_stories_of_an_opening_the_best_is_taken(good):
     cut, lost = replace(good, finished=False), replace(good, completion="It rained, and then they all went home again.")
-    told = [replace(item, index=index) for index, item in enumerate((cut, good, lost, good, cut, good))]
+    told = [replace(item, index=index) for index, item in enumerate((cut, good, lost) * 4)]
     assert best_of_each(told, 3) == [replace(good, index=0), replace(good, index=1)]
