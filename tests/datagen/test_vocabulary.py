@@ -25,8 +25,9 @@ def test_told_stories_are_of_these_words_almost_to_the_last(language):
 
 
 def test_a_letter_by_itself_is_no_word_unless_it_is_one():
-    assert {"a", "A", "I"} <= set(vocabulary("english")) >= {"Lantern", "lantern"}
-    assert not {"X", "Q", "z"} & set(vocabulary("english"))
+    words = set(vocabulary("english"))
+    assert {"a", "A", "I", "Lantern", "lantern"} <= words
+    assert not {"X", "Q", "z"} & words
 
 
 def test_whom_and_what_a_story_can_be_about_is_marked_and_endings_too(tmp_path):
