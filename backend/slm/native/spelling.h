@@ -28,14 +28,14 @@ typedef struct {
 
 /* Whom and what an opening names. */
 typedef struct {
-    Strings stems;         /* how those words begin, in each of their forms */
-    const int32_t *words;  /* the word, below 64, that each stem is of */
+    Strings stems;            /* how those words begin, in each of their forms */
+    const int32_t *words;     /* the word, below 64, that each stem is of */
     const Favoured *favoured; /* in the order of their tokens */
     int32_t count;            /* of what is favoured */
-    float again;           /* in place of its bonus where the sentence has said the word already */
-    const int32_t *stops;  /* the tokens of full stops */
+    float again;              /* in place of its bonus where the sentence has said the word already */
+    const int32_t *stops;     /* the tokens of full stops */
     int32_t stop_count;
-    float stop_bonus;      /* added to theirs where an opening has none */
+    float stop_bonus; /* added to theirs where an opening has none */
 } Named;
 
 /* The last word of a story so far. */
