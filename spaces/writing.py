@@ -19,7 +19,7 @@ SHOW_EVERY = 0.05  # seconds between two looks at growing stories, while few are
 _MANY = 6  # from so many stories on they are shown less often, or showing would take more than telling
 MAX_STORIES = 8
 MAX_WAITING = 400  # stories under way or waiting in one engine
-CANDIDATES = 8  # stories that a quick model tells where the visitor asks for no seed; the best is shown; as many again where it is unsure
+CANDIDATES = 8  # stories that a quick model tells where the visitor asks for no seed; the best is shown; as many again where it is unsure; fewer while others are served
 
 
 @dataclass
@@ -117,7 +117,7 @@ async def _write(
                 draft.ending = words["busy"].format(count=engine.load)
                 return
             if draft.language and engine.is_quick:
-                draft.seed = await _best_seed(engine, draft, opening, sampling, owner)
+                draft.seed = await _best_seed(engine, draft, opening, sampling, owner, CANDIDATES // max(1, models.borrowers))
             draft.story = engine.story(opening, replace(sampling, seed=draft.seed), owner)
             await _follow(engine, draft, begun)
     except TooLong as error:
@@ -128,11 +128,11 @@ async def _write(
         draft.ending = words["model_failed"].format(error=str(error)[:120])
 
 
-async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampling, owner: str) -> int:
-    """Of a few seeds that whose story is best, of as many more where that is unsure; of fewer, the more there is to tell for others."""
-    count, language = max(1, CANDIDATES - engine.load), load_language(draft.language)
-    if count == 1:
+async def _best_seed(engine: Engine, draft: Draft, opening: str, sampling: Sampling, owner: str, count: int) -> int:
+    """Of `count` seeds that whose story is best, or of twice as many where that is unsure."""
+    if count < 2:
         return draft.seed
+    language = load_language(draft.language)
     seeds, told = candidate_seeds(draft.seed, 2 * count), []
     while len(told) < len(seeds):
         some = seeds[len(told) : len(told) + count]

@@ -34,6 +34,11 @@ class Models:
         return name in self._engines
 
     @property
+    def borrowers(self) -> int:
+        """How many have an engine, or wait for one."""
+        return sum(list(self._borrowers.values()))
+
+    @property
     def load(self) -> int:
         """Stories under way or waiting, of all models."""
         return sum(engine.load for engine in list(self._engines.values()))

@@ -1,6 +1,7 @@
 """Of a small model's stories the best is shown, and its seed tells it again."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -43,6 +44,13 @@ async def test_the_best_of_several_seeds_is_shown_and_told_again_by_its_seed(mod
         best = best_place(OPENING, ones, load_language("english"))
     assert shown.seed == seeds[best]
     assert (await told(models, replace(shown, language="", text="", ending=""))).text == shown.text
+
+
+async def test_while_many_are_served_one_story_is_told(models):
+    with ExitStack() as others:
+        for _ in range(CANDIDATES):
+            others.enter_context(models.lend("english"))
+        assert (await told(models, Draft("english", 5, "english"))).seed == 5
 
 
 async def test_a_seed_of_the_visitors_is_taken_as_it_is(models):
