@@ -9,6 +9,7 @@ import click
 
 from backend.files import writing
 from backend.languages import load_language
+from backend.slm.named import Thing
 from backend.slm.spelling import ENDING, LIVING, MARK, OF, THING, spelled_words
 from datagen.beginnings import read_beginnings
 from datagen.prompts import Prompts
@@ -30,30 +31,27 @@ def said_texts(name: str, count: int = TOLD) -> Iterator[str]:
         yield teller.tell(p.noun, p.verb, p.adjective, p.feature, seed=p.text)
 
 
-def things(name: str) -> dict[str, str]:
-    """Whom and what a story can be about: nouns and characters in every form, with their first, and who is named in first sentences.
+def things(name: str) -> dict[str, Thing]:
+    """Whom and what a story can be about: nouns and characters in every form, and who is named in first sentences.
 
     What is a verb or an adjective, too, as the English cook, is left out.
     """
-    lists, found = load_words(name), {}
+    lists, first_forms = load_words(name), {}
+    alive = {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+    named = {name: Thing(name, True) for name in alive}
     aside = {form for row in (*lists.verbs, *lists.adjectives) for form in row.values()}
-    for row in (*lists.nouns, *lists.characters):
-        # A form may bring a postposition or an article along: only words that begin like the noun are its own.
+    rows = [*((row, row["kind"] in ("person", "animal")) for row in lists.nouns), *((row, True) for row in lists.characters)]
+    for row, is_living in rows:
         first = spelled_words(row["word"])[-1]
+        if is_living:
+            alive.add(first)
+        # A form may bring a postposition or an article along: only words that begin like the noun are its own.
         for form in row.values():
             for word in spelled_words(form):
                 if len(word) > 2 and word[:2].lower() == first[:2].lower():
-                    found.setdefault(word, first)
-    found |= {first: first for first in set(found.values()) if first in found}
-    found = {form: first for form, first in found.items() if form not in aside}
-    return {name: name for beginning in read_beginnings(load_language(name)) for name in beginning.names} | found
-
-
-def living(name: str) -> set[str]:
-    """Those of them that are persons and animals, in their first form."""
-    lists = load_words(name)
-    rows = [*lists.characters, *(row for row in lists.nouns if row["kind"] in ("person", "animal"))]
-    return {spelled_words(row["word"])[-1] for row in rows} | {name for beginning in read_beginnings(load_language(name)) for name in beginning.names}
+                    first_forms.setdefault(word, first)
+    first_forms |= {first: first for first in set(first_forms.values()) if first in first_forms}
+    return named | {form: Thing(first, first in alive) for form, first in first_forms.items() if form not in aside}
 
 
 def vocabulary(name: str) -> list[str]:
@@ -66,10 +64,10 @@ def vocabulary(name: str) -> list[str]:
     return sorted(said | {word[0].upper() + word[1:] for word in said if len(word) > 1})
 
 
-def _line(word: str, thing: str | None, alive: set[str]) -> str:
+def _line(word: str, thing: Thing | None) -> str:
     if thing is None:
         return word
-    return (LIVING if thing in alive else THING) + word + (OF + thing if thing != word else "")
+    return (LIVING if thing.is_living else THING) + word + (OF + thing.word if thing.word != word else "")
 
 
 @click.command()
@@ -78,13 +76,13 @@ def _line(word: str, thing: str | None, alive: set[str]) -> str:
 def words(language: str, out: Path) -> None:
     """Write the words of LANGUAGE to OUT, a gzip of one a line; as words.txt.gz in a model's folder its stories are of them alone.
 
-    `*` marks what a story can be about, `@` persons and animals, `=` parts another form of it from its word, `-` marks an ending that may be
-    joined to a word of a story's opening, `+` what is said after a name or joined to it.
+    `*` marks what a story can be about, `@` persons and animals, `=` parts another form of it from its word, `-` marks an ending
+    that may be joined to a word of a story's opening, `+` what is said after a name or joined to it.
     """
-    found, about, alive = vocabulary(language), things(language), living(language)
+    found, about = vocabulary(language), things(language)
     told = load_language(language)
     endings, marks = [ENDING + ending for ending in told.name_suffixes], [MARK + mark for mark in told.name_marks]
-    lines = [*endings, *marks, *(_line(word, about.get(word), alive) for word in found)]
+    lines = [*endings, *marks, *(_line(word, about.get(word)) for word in found)]
     with writing(out, "wb") as file:
         file.write(gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     click.echo(f"{out}: {len(found):,} words, {len(about):,} of them for whom or what a story can be about, and {len(endings)} endings.")

@@ -117,7 +117,7 @@ async def _write(
                 draft.ending = words["busy"].format(count=engine.load)
                 return
             if draft.language and engine.is_quick:
-                draft.seed = await _best_seed(engine, draft, opening, sampling, owner, CANDIDATES // max(1, models.borrowers))
+                draft.seed = await _best_seed(engine, draft, opening, sampling, owner, CANDIDATES // models.borrowers)
             draft.story = engine.story(opening, replace(sampling, seed=draft.seed), owner)
             await _follow(engine, draft, begun)
     except TooLong as error:

@@ -66,7 +66,7 @@ class Spelling:
     def own_words(self, ids: Sequence[int]) -> list[bytes]:
         """What a story that begins with these tokens may use besides, in order: its own unknown words, with other endings too."""
         own = set()
-        for word in self._said(ids):
+        for word in spelled_words(self._text(ids)):
             if word.encode() not in self._known:
                 own |= {stem + end for stem in (word, self._bare(word)) for end in ("", *self._endings)}
         return sorted(encoded for word in own if len(encoded := word.encode()) <= _LONGEST)
@@ -77,9 +77,6 @@ class Spelling:
         # An emoji is no word that could be a name.
         clauses = ([word for word in _WORD.findall(clause) if word[0].isalpha()] for clause in _CLAUSE_ENDS.split(text))
         return self._names.of([Said(word, self._bare(word), not place) for clause in clauses for place, word in enumerate(clause)])
-
-    def _said(self, ids: Sequence[int]) -> list[str]:
-        return spelled_words(self._text(ids))
 
     def _text(self, ids: Sequence[int]) -> str:
         return b"".join(self.tokens[token] for token in ids).decode(errors="ignore")
